@@ -1,0 +1,82 @@
+"""``emollm`` and ``python -m emollm``: the verbs, each imported only when it is asked for."""
+
+from __future__ import annotations
+
+import sys
+
+from emollm import __version__
+
+TRAINER_VERBS = {
+    "fit": "train a model from a recipe:      emollm fit --config configs/whisper_smollm2.yaml",
+    "validate": "measure on the validation part:   emollm validate --ckpt_path FILE",
+    "test": "measure on the test part:         emollm test --ckpt_path FILE",
+    "predict": "label recordings:                 emollm predict FOLDER",
+}
+OTHER_VERBS = {
+    "models": "list the weights that are packaged, cached and usable",
+    "export": "write a trained model as one folder: emollm export FILE --output FOLDER",
+}
+
+
+def usage() -> str:
+    """The front page of ``emollm --help``."""
+    verbs = {**TRAINER_VERBS, **OTHER_VERBS}
+    lines = [f"  {verb:<9} {text}" for verb, text in verbs.items()]
+    return "\n".join(
+        [
+            f"emollm {__version__}: hears how people feel.",
+            "",
+            "usage: emollm VERB [options]",
+            "",
+            *lines,
+            "",
+            "emollm VERB --help shows every option of a verb. A flag beats the YAML given by --config,",
+            "and the YAML beats what a checkpoint remembers.",
+        ]
+    )
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Run a verb.
+
+    Returns:
+        The exit status: 0, or 2 with one sentence on stderr when the input is at fault.
+    """
+    argv = sys.argv[1:] if argv is None else argv
+    if not argv or argv[0] in ("-h", "--help"):
+        print(usage())
+        return 0
+    if argv[0] in ("-V", "--version"):
+        print(__version__)
+        return 0
+    verb, rest = argv[0], argv[1:]
+    from emollm.errors import UserError
+
+    try:
+        if verb in TRAINER_VERBS:
+            from emollm.cli import run
+
+            run(argv)
+        elif verb == "models":
+            from emollm.verbs.models import main as models
+
+            return models(rest)
+        elif verb == "export":
+            from emollm.verbs.export import main as export
+
+            return export(rest)
+        else:
+            raise UserError(
+                f"There is no verb '{verb}': choose one of {', '.join([*TRAINER_VERBS, *OTHER_VERBS])}."
+            )
+    except UserError as error:
+        print(f"emollm: {error}", file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        print("emollm: interrupted; the same command goes on where it stopped.", file=sys.stderr)
+        return 130
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

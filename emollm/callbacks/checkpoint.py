@@ -1,0 +1,32 @@
+"""What is kept of a training run: its best weights and its last state."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from lightning.pytorch.callbacks import ModelCheckpoint
+
+
+class BestCheckpoint(ModelCheckpoint):
+    """Keeps the weights that did best on the validation part, as ``checkpoints/best.ckpt``.
+
+    Args:
+        monitor: validation figure to go by.
+        mode: whether more or less of it is better.
+    """
+
+    def __init__(self, monitor: str = "val/ua", mode: Literal["max", "min"] = "max") -> None:
+        super().__init__(
+            filename="best", monitor=monitor, mode=mode, save_weights_only=True, enable_version_counter=False
+        )
+
+
+class LastCheckpoint(ModelCheckpoint):
+    """Keeps the state to resume from, as ``checkpoints/last.ckpt``.
+
+    Args:
+        every_n_steps: optimiser steps between two writes; the end of an epoch writes as well.
+    """
+
+    def __init__(self, every_n_steps: int = 50) -> None:
+        super().__init__(filename="last", every_n_train_steps=every_n_steps, enable_version_counter=False)

@@ -1,0 +1,70 @@
+"""What ``emollm fit`` says before the first step and after the last."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from lightning.pytorch import Trainer
+from lightning.pytorch.callbacks import Callback
+from rich.console import Console
+
+from emollm import weights
+from emollm.modules.base import EmotionModule
+from emollm.report.summary import memory_estimate, parameter_table
+
+
+class TrainingSummary(Callback):
+    """Counts parameters, estimates memory, tells the data; counts what could not be read; names the files."""
+
+    def __init__(self) -> None:
+        self._broken: dict[str, str] = {}
+
+    def on_fit_start(self, trainer: Trainer, module: EmotionModule) -> None:
+        """Print parts, memory, data and audit."""
+        if not trainer.is_global_zero:
+            return
+        console, parts = Console(), module.parts()
+        console.print(parameter_table(parts))
+        parameters = list(module.parameters())
+        estimate = memory_estimate(
+            trainable_params=sum(p.numel() for p in parameters if p.requires_grad),
+            total_bytes=sum(p.numel() * p.element_size() for p in parameters),
+        )
+        text = ", ".join(f"{name} {value:.2f}" for name, value in estimate.items() if value is not None)
+        console.print(f"Memory estimate (GiB): {text}; activations come on top.", highlight=False)
+        data = trainer.datamodule
+        console.print(
+            f"Data: {len(data.parts.train)} training and {len(data.parts.validation)} validation utterances, "
+            f"{data.parts.name}; labels: {', '.join(module.labels)}.",
+            highlight=False,
+        )
+        for line in data.audit.lines():
+            console.print(f"Audit: {line}", highlight=False)
+
+    def on_train_batch_end(
+        self, trainer: Trainer, module: EmotionModule, outputs: Any, batch: Any, *_: Any
+    ) -> None:
+        """Remember what could not be read."""
+        self._broken.update({utterance.key: reason for utterance, reason in batch.broken})
+
+    def on_fit_end(self, trainer: Trainer, module: EmotionModule) -> None:
+        """Say what was left out and which files there are; write the adapter in PEFT format."""
+        if not trainer.is_global_zero:
+            return
+        console = Console()
+        if self._broken:
+            reasons = [f"\n  {key}: {reason}" for key, reason in list(self._broken.items())[:10]]
+            console.print(f"{len(self._broken)} utterances could not be read:", *reasons, highlight=False)
+        files = [Path(c.best_model_path) for c in trainer.checkpoint_callbacks if c.best_model_path]
+        if trainer.log_dir and any(name.startswith("model.llm.") for name in module.all_trained_names()):
+            folder = Path(trainer.log_dir) / weights.ADAPTER
+            weights.write_adapter(module, folder)
+            files.append(folder)
+        console.print("Written:", *[f"\n  {_short(file)}" for file in files], highlight=False, soft_wrap=True)
+        if files:
+            console.print(f"Next: emollm test --config RECIPE --ckpt_path {_short(files[0])}", soft_wrap=True)
+
+
+def _short(path: Path) -> Path:
+    return path.relative_to(Path.cwd()) if path.is_relative_to(Path.cwd()) else path

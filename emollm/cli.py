@@ -1,0 +1,228 @@
+"""The command line of fit, validate, test and predict: LightningCLI, with three rules of its own.
+
+One verb's parser is built, not four. What a checkpoint remembers is read as the first configuration file, so
+that the YAML beats it and a flag beats both. Trained weights are put into the model here, so that a checkpoint,
+an exported folder and the default model behave alike.
+"""
+
+from __future__ import annotations
+
+import logging
+import sys
+import tempfile
+import warnings
+from pathlib import Path
+from typing import Any
+
+import yaml
+from jsonargparse import set_parsing_settings
+from lightning.pytorch import Trainer
+from lightning.pytorch.cli import ArgsType, LightningArgumentParser, LightningCLI, SaveConfigCallback
+from lightning.pytorch.loggers import TensorBoardLogger
+
+from emollm import weights
+from emollm.callbacks.checkpoint import BestCheckpoint, LastCheckpoint
+from emollm.callbacks.evaluation import EvaluationReport
+from emollm.callbacks.summary import TrainingSummary
+from emollm.callbacks.writer import PredictionWriter
+from emollm.data.datamodule import EmotionData
+from emollm.data.listing import recordings
+from emollm.data.utterance import UtteranceTable
+from emollm.errors import UserError
+from emollm.factory import method_class
+from emollm.modules.base import EmotionModule
+
+
+class EmotionCLI(LightningCLI):
+    """LightningCLI for one verb and one method.
+
+    Args:
+        verb: ``fit``, ``validate``, ``test`` or ``predict``.
+        module: the class of the method.
+        stored: what was read from a checkpoint or an exported folder, if one was named.
+        args: the command line without the program's name.
+    """
+
+    datamodule: EmotionData
+    model: EmotionModule
+
+    def __init__(
+        self, verb: str, module: type[EmotionModule], stored: weights.Stored | None, args: list[str]
+    ) -> None:
+        self.verb = verb
+        self.stored = stored
+        super().__init__(
+            module,
+            EmotionData,
+            save_config_callback=SaveConfigCallback if verb == "fit" else None,
+            save_config_kwargs={"overwrite": True},
+            trainer_defaults=_trainer_defaults(verb),
+            seed_everything_default=0,
+            auto_configure_optimizers=False,
+            load_from_checkpoint_support=False,
+            args=args,
+        )
+
+    def subcommands(self) -> dict[str, set[str]]:  # type: ignore[override]
+        """The one verb that was asked for: three parsers less to build."""
+        return {self.verb: LightningCLI.subcommands()[self.verb]}
+
+    def add_arguments_to_parser(self, parser: LightningArgumentParser) -> None:
+        """Options beside trainer, model and data."""
+        parser.add_argument(
+            "--method",
+            default=self._model_class.method,
+            help="Which module is meant: emotion_llm, or probe (the baseline).",
+        )
+        parser.link_arguments("model.labels", "data.labels")
+        if self.verb == "predict":
+            parser.add_argument("source", help="A folder (read recursively), a sound file, a list or a table.")
+            parser.add_argument("--output", default="predictions", help="Folder of the CSV and the JSONL.")
+            parser.add_argument(
+                "--restart",
+                type=bool,
+                default=False,
+                help="Begin anew instead of going on where a run stopped.",
+            )
+            parser.set_defaults({"data.transcriber": "packaged:whisper-base"})
+        elif self.verb == "fit":
+            parser.add_lightning_class_args(BestCheckpoint, "best")
+            parser.add_lightning_class_args(LastCheckpoint, "last")
+
+    def parse_arguments(self, parser: LightningArgumentParser, args: ArgsType) -> None:
+        """Parse the arguments that were given, whatever ``sys.argv`` holds."""
+        self.config = parser.parse_args(args)
+
+    def _parse_ckpt_path(self) -> None:
+        """Switched off: it would let a checkpoint's hyper-parameters beat flags."""
+
+    def instantiate_trainer(self, **kwargs: Any) -> Trainer:
+        """Tell the module its recipe, and run as long as its stages last."""
+        self._dump_config()
+        self.model.recipe = self.config_dump["model"]
+        config = self._get(self.config_init, "trainer")
+        if self.verb == "fit" and config["max_epochs"] is None and config["max_steps"] == -1:
+            kwargs["max_epochs"] = sum(stage.epochs for stage in getattr(self.model, "stages", [])) or 10
+        return super().instantiate_trainer(**kwargs)
+
+    # -- verbs ----------------------------------------------------------------------------------------------
+
+    def validate(self, **kwargs: Any) -> None:
+        """Measure on the validation part."""
+        self._evaluate("validate", kwargs)
+
+    def test(self, **kwargs: Any) -> None:
+        """Measure on the test part."""
+        self._evaluate("test", kwargs)
+
+    def _evaluate(self, verb: str, kwargs: dict[str, Any]) -> None:
+        self._load_weights()
+        getattr(self.trainer, verb)(self.model, datamodule=self.datamodule, verbose=False)
+
+    def predict(self, **kwargs: Any) -> None:
+        """Label recordings, writing rows as they come."""
+        source = self.config_init[self.verb]
+        table = recordings(source["source"])
+        self._load_weights()
+        writer = PredictionWriter(Path(source["output"]), self.model.labels, self.model.name)
+        done = writer.start(restart=source["restart"])
+        self.datamodule.table = UtteranceTable(row for row in table if str(row.path) not in done)
+        if done:
+            print(f"{len(done)} of {len(table)} recordings were done before; going on.", file=sys.stderr)
+        if len(self.datamodule.table):
+            self.trainer.callbacks.append(writer)
+            self.trainer.predict(self.model, datamodule=self.datamodule, return_predictions=False)
+        writer.finish(table)
+
+    def _load_weights(self) -> None:
+        if self.stored is not None:
+            weights.apply(self.stored, self.model)
+        else:
+            print("No checkpoint was named: what is not pretrained is random.", file=sys.stderr)
+
+
+def run(argv: list[str]) -> None:
+    """Run ``fit``, ``validate``, ``test`` or ``predict``.
+
+    Args:
+        argv: the command line without the program's name, the verb first.
+    """
+    verb, args = argv[0], _model_is_checkpoint(argv[1:])
+    asks_help = any(arg in ("-h", "--help") for arg in args)
+    # The texts under the fields of dataclasses are their help.
+    set_parsing_settings(docstring_parse_attribute_docstrings=True)
+    configs = [_read_yaml(path) for path in _values(args, "--config", "-c")]
+    path = next(iter(_values(args, "--ckpt_path")), None)
+    if verb == "predict" and path is None and not configs and not asks_help:
+        path = str(weights.DEFAULT_MODEL)
+    stored = weights.read(path) if path and (verb != "fit" or Path(path).exists()) else None
+    method = stored.specification["method"] if stored else "emotion_llm"
+    method = next((c["method"] for c in reversed(configs) if "method" in c), method)
+    method = next(iter(_values(args, "--method")), method)
+    _hush()
+    with tempfile.TemporaryDirectory() as scratch:
+        if stored and verb != "fit":
+            remembered = Path(scratch) / "checkpoint.yaml"
+            remembered.write_text(yaml.safe_dump({"model": stored.specification["model"]}), encoding="utf-8")
+            args = ["--config", str(remembered), *args]
+        EmotionCLI(verb, method_class(method), stored, [verb, *args])
+
+
+def _model_is_checkpoint(args: list[str]) -> list[str]:
+    """``--model PATH`` means ``--ckpt_path PATH``; ``--model.part`` and YAML files stay what they are."""
+    changed = []
+    for index, arg in enumerate(args):
+        value = args[index + 1] if arg == "--model" and index + 1 < len(args) else arg.partition("=")[2]
+        named = arg == "--model" or arg.startswith("--model=")
+        changed.append(arg.replace("--model", "--ckpt_path", 1) if named and not _is_yaml(value) else arg)
+    return changed
+
+
+def _is_yaml(value: str) -> bool:
+    return value.endswith((".yaml", ".yml", ".json"))
+
+
+def _values(args: list[str], *names: str) -> list[str]:
+    """Values of an option, written ``--name value`` or ``--name=value``."""
+    spaced = [args[i + 1] for i, arg in enumerate(args[:-1]) if arg in names]
+    return spaced + [arg.partition("=")[2] for arg in args if arg.partition("=")[0] in names and "=" in arg]
+
+
+def _read_yaml(path: str) -> dict[str, Any]:
+    try:
+        values = yaml.safe_load(Path(path).expanduser().read_text(encoding="utf-8"))
+    except FileNotFoundError as error:
+        raise UserError(f"There is no configuration file {path}: check the path given to --config.") from error
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise UserError(f"{path} is not a readable YAML file: {str(error).splitlines()[0]}") from error
+    if not isinstance(values, dict):
+        raise UserError(f"{path} is not a recipe: it must hold the keys model, data and trainer.")
+    return values
+
+
+def _hush() -> None:
+    """Drop the lines of libraries that would only worry or advertise; what matters is printed by emollm."""
+    # It is resumable: the order of training is a function of seed, epoch and step.
+    warnings.filterwarnings("ignore", message=".*your dataloader is not resumable.*")
+    # Frozen parts stay in eval mode on purpose.
+    warnings.filterwarnings("ignore", message=r".*module\(s\) in eval mode at the start of training.*")
+    # Whoever has two cores does not need to hear that more workers would be faster.
+    warnings.filterwarnings("ignore", message=".*does not have many workers.*")
+    warnings.filterwarnings("ignore", message=".*is smaller than the logging interval.*")
+    # Deprecations inside of Lightning are not the user's to mend.
+    warnings.filterwarnings("ignore", module=r"lightning\..*", category=DeprecationWarning)
+    warnings.filterwarnings("ignore", message=".*isinstance.treespec, LeafSpec.*")
+    for name in ("lightning.pytorch", "lightning.fabric"):
+        logging.getLogger(name).setLevel(logging.WARNING)
+
+
+def _trainer_defaults(verb: str) -> dict[str, Any]:
+    if verb == "predict":
+        return {"logger": False, "enable_checkpointing": False, "callbacks": []}
+    logger = {
+        "class_path": f"{TensorBoardLogger.__module__}.{TensorBoardLogger.__qualname__}",
+        "init_args": {"save_dir": "runs", "name": verb},
+    }
+    callbacks = [TrainingSummary()] if verb == "fit" else [EvaluationReport()]
+    # TrainingSummary prints a table of its own.
+    return {"logger": logger, "callbacks": callbacks, "enable_model_summary": False}

@@ -1,0 +1,1 @@
+"""Audio, transcripts, labels and splits: everything before the first tensor reaches a model."""

@@ -1,0 +1,200 @@
+"""The leakage audit: what training knows of the test part besides how emotion sounds."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import unicodedata
+from collections import defaultdict
+from collections.abc import Iterable
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from emollm.data.protocols.base import Split
+from emollm.data.protocols.speakers import speakers_known, voices
+from emollm.data.utterance import Utterance, UtteranceTable
+
+
+@dataclass(frozen=True)
+class Overlap:
+    """What two parts of a split have in common.
+
+    Attributes:
+        utterances: size of the second part.
+        speakers: as ``corpus/speaker``; None when some speaker is not known.
+        sessions: as ``corpus/session``.
+        repeated: how many utterances of the second part say a sentence that is also said in the first.
+        spoken: how many utterances of the second part have a transcript or a sentence at all.
+        copies: recordings that are identical byte for byte, one pair of ids a recording of the second part.
+        recorded: how many utterances of the second part have a sound file.
+    """
+
+    utterances: int
+    speakers: list[str] | None
+    sessions: list[str]
+    repeated: int
+    spoken: int
+    copies: list[tuple[str, str]]
+    recorded: int
+
+
+@dataclass(frozen=True)
+class Audit:
+    """What the parts of a split share.
+
+    Attributes:
+        protocol: the split's name.
+        test: what training (with validation) and test share.
+        validation: what training and validation share.
+    """
+
+    protocol: str
+    test: Overlap
+    validation: Overlap
+
+    def lines(self) -> list[str]:
+        """Plain sentences for the person who reads the scores."""
+        return [
+            *_lines(self.test, "test", always=True),
+            *_lines(self.validation, "validation", always=False),
+        ]
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain values, for JSON."""
+        return asdict(self) | {"lines": self.lines()}
+
+
+def audit(split: Split) -> Audit:
+    """Compare training with test and with validation.
+
+    Models are chosen on the validation part, so it counts as training when the test part is looked at. Only files
+    of equal size are read: what differs in size cannot be a copy. Files that are not there are passed over.
+    """
+    return Audit(
+        split.name,
+        _overlap(split.train + split.validation, split.test),
+        _overlap(split.train, split.validation),
+    )
+
+
+def normalise(text: str) -> str:
+    """A sentence without case, punctuation and blanks that do not matter."""
+    plain = unicodedata.normalize("NFKC", text).casefold()
+    letters = "".join(c if c.isalnum() else "" if c in "'\u2019" else " " for c in plain)
+    return " ".join(letters.split())
+
+
+def _overlap(first: UtteranceTable, second: UtteranceTable) -> Overlap:
+    known = speakers_known(first + second)
+    said = {_sentence(row) for row in first} - {None}
+    spoken = [sentence for row in second if (sentence := _sentence(row)) is not None]
+    return Overlap(
+        utterances=len(second),
+        speakers=sorted(voices(first) & voices(second)) if known else None,
+        sessions=sorted(_sessions(first) & _sessions(second)),
+        repeated=sum(sentence in said for sentence in spoken),
+        spoken=len(spoken),
+        copies=_copies(first, second),
+        recorded=sum(row.path is not None for row in second),
+    )
+
+
+def _sessions(table: UtteranceTable) -> set[str]:
+    return {f"{row.corpus}/{row.session}" for row in table if row.session is not None}
+
+
+def _sentence(row: Utterance) -> str | None:
+    """What is said, equal for equal words; without a transcript the corpus's own number of the sentence."""
+    if row.transcript is not None and (text := normalise(row.transcript)):
+        return text
+    return f"{row.corpus}/{row.sentence}" if row.sentence is not None else None
+
+
+def _copies(first: UtteranceTable, second: UtteranceTable) -> list[tuple[str, str]]:
+    sizes = {path: size for path in _paths(first, second) if (size := _size(path)) is not None}
+    both = {sizes.get(path) for path in _paths(first)} & {sizes.get(path) for path in _paths(second)} - {None}
+    digests = {path: _digest(path) for path, size in sizes.items() if size in both}
+    known: dict[tuple[Any, ...], list[str]] = defaultdict(list)
+    for row in first:
+        if row.path in digests:
+            known[digests[row.path], row.start, row.end].append(row.key)
+    return [
+        (known[sound][0], row.key)
+        for row in second
+        if row.path in digests and (sound := (digests[row.path], row.start, row.end)) in known
+    ]
+
+
+def _paths(*tables: Iterable[Utterance]) -> dict[Path, None]:
+    return dict.fromkeys(row.path for table in tables for row in table if row.path is not None)
+
+
+def _size(path: Path) -> int | None:
+    try:
+        return os.stat(path).st_size
+    except OSError:
+        return None
+
+
+def _digest(path: Path) -> str | None:
+    try:
+        return hashlib.sha256(path.read_bytes()).hexdigest()
+    except OSError:
+        return None
+
+
+def _lines(overlap: Overlap, part: str, always: bool) -> list[str]:
+    """Sentences about one part; with ``always`` also what is as it should be."""
+    if not overlap.utterances:
+        return []
+    lines = []
+    if overlap.speakers is None:
+        lines.append(f"Not every speaker is known, so training and {part} may share speakers.")
+    elif overlap.speakers:
+        lines.append(
+            f"{_count(len(overlap.speakers), 'speaker')} of {part} {_verb(len(overlap.speakers))} in training too "
+            f"({_some(overlap.speakers)}): the scores do not tell how the model does on new voices."
+        )
+    elif always:
+        lines.append(f"No speaker of {part} is in training.")
+    if overlap.sessions:
+        lines.append(
+            f"{_count(len(overlap.sessions), 'recording session')} of {part} {_verb(len(overlap.sessions))} in "
+            f"training too ({_some(overlap.sessions)}): room and microphone are known."
+        )
+    if overlap.repeated and overlap.repeated == overlap.spoken:
+        lines.append(
+            f"Every {part} sentence also occurs in training: a model that reads transcripts can exploit this."
+        )
+    elif overlap.repeated:
+        lines.append(
+            f"{overlap.repeated} of {overlap.spoken} {part} utterances ({overlap.repeated / overlap.spoken:.0%}) "
+            "say a sentence that also occurs in training: a model that reads transcripts can exploit this."
+        )
+    elif always and overlap.spoken:
+        lines.append(f"No {part} sentence occurs in training.")
+    elif always:
+        lines.append(f"There are no transcripts, so nobody can tell whether {part} sentences occur in training.")
+    if overlap.copies:
+        pairs = [f"{copy} is {original}" for original, copy in overlap.copies]
+        lines.append(
+            f"{_count(len(pairs), 'recording')} of {part} {_verb(len(pairs))} in training too, byte for byte "
+            f"({_some(pairs)}): leave one of each pair out."
+        )
+    elif always and overlap.recorded:
+        lines.append(f"No recording of {part} is a copy of one in training.")
+    return lines
+
+
+def _count(number: int, thing: str) -> str:
+    return f"{number} {thing}" if number == 1 else f"{number} {thing}s"
+
+
+def _verb(number: int) -> str:
+    return "is" if number == 1 else "are"
+
+
+def _some(names: list[str], limit: int = 5) -> str:
+    more = f" and {len(names) - limit} more" if len(names) > limit else ""
+    return ", ".join(names[:limit]) + more

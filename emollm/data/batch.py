@@ -1,0 +1,155 @@
+"""A batch of utterances, and the dataset and collation that make it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.utils.data import Dataset
+
+from emollm.data import audio
+from emollm.data.augment import Augmentation
+from emollm.data.features import FeatureStore, pad_features
+from emollm.data.utterance import Utterance, UtteranceTable
+
+
+@dataclass
+class Item:
+    """One utterance with its decoded sound or its stored features, or with the reason why it has none."""
+
+    utterance: Utterance
+    waveform: Tensor | None = None
+    features: Tensor | None = None
+    error: str | None = None
+
+
+@dataclass
+class Batch:
+    """What a LightningModule is given.
+
+    Attributes:
+        utterances: the B utterances that could be read.
+        waveforms: (B, S) float32 at 16 kHz, zeros behind each end; None for text-only work.
+        lengths: (B,) true samples; empty where there are no waveforms.
+        features: (B, L, T, D) float16 hidden states of the frozen backbone, where they were stored; or None.
+        mask: (B, T) bool, True where a frame of ``features`` is real.
+        targets: (B,) index into the label set, -1 where an utterance has no label.
+        broken: utterances that could not be read, each with its reason: reported, never silently lost.
+    """
+
+    utterances: list[Utterance]
+    waveforms: Tensor | None
+    lengths: Tensor
+    targets: Tensor
+    features: Tensor | None = None
+    mask: Tensor | None = None
+    broken: list[tuple[Utterance, str]] = field(default_factory=list)
+
+    def __len__(self) -> int:
+        return len(self.utterances)
+
+    @property
+    def transcripts(self) -> list[str | None]:
+        """One transcript, or None, for each utterance."""
+        return [utterance.transcript for utterance in self.utterances]
+
+    def to(self, device: Any, non_blocking: bool = False) -> Batch:
+        """The same batch with its tensors on another device."""
+        return self._each(lambda tensor: tensor.to(device=device, non_blocking=non_blocking))
+
+    def pin_memory(self) -> Batch:
+        """The same batch in pinned memory, from which a GPU copies faster."""
+        return self._each(Tensor.pin_memory)
+
+    def _each(self, change: Callable[[Tensor], Tensor]) -> Batch:
+        names = ("waveforms", "lengths", "targets", "features", "mask")
+        tensors = {name: getattr(self, name) for name in names}
+        return replace(self, **{name: change(t) for name, t in tensors.items() if t is not None})
+
+
+class UtteranceDataset(Dataset[Item]):
+    """Decodes utterances; what cannot be decoded becomes an item with its reason, never an exception.
+
+    Args:
+        table: the utterances, in order.
+        decode: whether sound is wanted at all.
+        min_seconds: shorter recordings are broken.
+        max_seconds: longer recordings are broken (told from the header, not decoded).
+        augmentation: changes of the waveform, in training only.
+        seed: with ``epoch`` and the index it determines every random change, so a resumed run repeats them.
+        store: features to take instead of decoding, where it has them.
+    """
+
+    def __init__(
+        self,
+        table: UtteranceTable,
+        decode: bool = True,
+        min_seconds: float = 0.1,
+        max_seconds: float = 60.0,
+        augmentation: Augmentation | None = None,
+        seed: int = 0,
+        store: FeatureStore | None = None,
+    ) -> None:
+        self.table = table
+        self.decode = decode
+        self.min_seconds = min_seconds
+        self.max_seconds = max_seconds
+        self.augmentation = augmentation if augmentation and augmentation.changes_waveform else None
+        self.seed = seed
+        self.store = store
+
+    def __len__(self) -> int:
+        return len(self.table)
+
+    def __getitem__(self, index: int | tuple[int, int]) -> Item:
+        epoch, index = index if isinstance(index, tuple) else (0, index)
+        utterance = self.table[index]
+        if not self.decode:
+            return Item(utterance)
+        if utterance.path is None:
+            return Item(utterance, error="no sound file is named")
+        features = self.store.read(utterance) if self.store is not None else None
+        if features is not None:
+            return Item(utterance, features=features)
+        try:
+            samples = audio.load(
+                utterance.path, utterance.start, utterance.end, self.min_seconds, self.max_seconds
+            )
+        except audio.AudioError as error:
+            return Item(utterance, error=str(error))
+        waveform = torch.from_numpy(np.ascontiguousarray(samples))
+        if self.augmentation is not None:
+            generator = torch.Generator().manual_seed(hash((self.seed, epoch, index)) % 2**63)
+            waveform = self.augmentation.apply_waveform(waveform, generator)
+        return Item(utterance, waveform)
+
+
+@dataclass(frozen=True)
+class Collate:
+    """Pads items into a batch.
+
+    Args:
+        index: label to position in the label set.
+    """
+
+    index: dict[str, int]
+
+    def __call__(self, items: Sequence[Item]) -> Batch:
+        """Items → batch; broken items are set aside with their reasons."""
+        good = [item for item in items if item.error is None]
+        waves = [item.waveform for item in good if item.waveform is not None]
+        stored = [item.features for item in good if item.features is not None]
+        features, mask = pad_features(stored) if stored else (None, None)
+        return Batch(
+            utterances=[item.utterance for item in good],
+            waveforms=torch.nn.utils.rnn.pad_sequence(waves, batch_first=True) if waves else None,
+            lengths=torch.tensor([len(wave) for wave in waves], dtype=torch.long),
+            targets=torch.tensor([self.index.get(item.utterance.label or "", -1) for item in good]),
+            features=features,
+            mask=mask,
+            broken=[(item.utterance, item.error) for item in items if item.error is not None],
+        )

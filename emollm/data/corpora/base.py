@@ -1,0 +1,123 @@
+"""What a corpus reader is, and the two lines of work that most readers share."""
+
+from __future__ import annotations
+
+import os
+import re
+import warnings
+from abc import ABC, abstractmethod
+from collections import Counter
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, ClassVar
+
+from emollm.data.audio import find_sound_files
+from emollm.data.utterance import Utterance, UtteranceTable
+from emollm.errors import UserError
+
+
+class Corpus(ABC):
+    """Reads a corpus as its owners distribute it.
+
+    Args:
+        root: the corpus's folder: absolute, or below the current folder or the folder ``EMOLLM_DATA``.
+    """
+
+    name: str = ""
+    """How utterances, tables and reports call the corpus."""
+
+    def __init__(self, root: str) -> None:
+        self.root = root
+
+    @abstractmethod
+    def read(self) -> UtteranceTable:
+        """Every utterance, in an order that is the same on every machine.
+
+        Raises:
+            UserError: when nothing of the corpus lies below the root.
+        """
+
+    def folder(self) -> Path:
+        """The root as an existing folder.
+
+        Raises:
+            UserError: naming every place that was looked at.
+        """
+        found = locate(self.root)
+        if not found.is_dir():
+            raise UserError(f"{self.name}: {found} is not a folder: root names the folder of the corpus.")
+        return found
+
+
+class FileNameCorpus(Corpus):
+    """A corpus whose file names tell all: the recordings may lie anywhere below the root, in any sound format.
+
+    A reader declares ``name``, ``language``, ``pattern`` and ``example``, and ``describe`` says what a name means.
+    """
+
+    language: ClassVar[str | None] = None
+    """ISO 639-1 code."""
+    pattern: ClassVar[re.Pattern[str]]
+    """Fits a whole file name without its suffix. Let it accept codes that do not exist: ``describe`` passes them
+    on as labels, and the validator then names the file."""
+    example: ClassVar[str]
+    """One file name, shown to who pointed at a wrong folder."""
+
+    @abstractmethod
+    def describe(self, match: re.Match[str]) -> dict[str, Any] | None:
+        """The fields of ``Utterance`` that a file name tells; None for what is no part of the corpus."""
+
+    def read(self) -> UtteranceTable:
+        """Every recording once, sorted by name.
+
+        Raises:
+            UserError: when no file is named as the corpus names its files.
+        """
+        folder = self.folder()
+        files = find_sound_files(folder)
+        rows: dict[str, Utterance] = {}
+        copies = 0
+        for path in files:
+            match = self.pattern.fullmatch(path.stem)
+            values = self.describe(match) if match else None
+            if values is None:
+                continue
+            # Some mirrors hold the whole corpus twice, which would count every utterance double.
+            copies += path.stem in rows
+            base = {"id": path.stem, "path": path, "corpus": self.name, "language": self.language}
+            rows.setdefault(path.stem, Utterance(**(base | values)))
+        if not rows:
+            raise UserError(
+                f"{self.name}: none of the {len(files)} sound files below {folder} is named like {self.example}: "
+                "point root at the folder of the corpus."
+            )
+        if copies:
+            warnings.warn(
+                f"{self.name}: {copies} files below {folder} have the name of another one; the first of each "
+                "name is used.",
+                stacklevel=2,
+            )
+        return UtteranceTable(rows[stem] for stem in sorted(rows))
+
+
+def locate(root: str) -> Path:
+    """A file or folder as users name it: absolute, below the current folder, or below ``EMOLLM_DATA``.
+
+    Raises:
+        UserError: naming every place that was looked at.
+    """
+    path = Path(root).expanduser()
+    places = [path]
+    if not path.is_absolute() and os.environ.get("EMOLLM_DATA"):
+        places.append(Path(os.environ["EMOLLM_DATA"]).expanduser() / path)
+    for place in places:
+        if place.exists():
+            return place
+    looked = " or ".join(str(place.absolute()) for place in places)
+    raise UserError(f"There is no {looked}: correct the path, or set EMOLLM_DATA to the folder it is below.")
+
+
+def unique_ids(paths: Sequence[Path], root: Path) -> list[str]:
+    """File names without suffix; where a name occurs twice, the path below the root instead."""
+    stems = Counter(path.stem for path in paths)
+    return [path.stem if stems[path.stem] == 1 else path.relative_to(root).as_posix() for path in paths]

@@ -1,0 +1,282 @@
+"""The LightningDataModule: corpora → protocol → checked tables → batches."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import replace
+from pathlib import Path
+from typing import Literal
+
+from lightning.pytorch import LightningDataModule
+from torch.utils.data import DataLoader
+
+from emollm.data.audio import AudioError, duration
+from emollm.data.audit import Audit, audit
+from emollm.data.augment import Augmentation
+from emollm.data.batch import Batch, Collate, Item, UtteranceDataset
+from emollm.data.corpora import Corpus
+from emollm.data.encode import estimate_gb, fill
+from emollm.data.features import FeatureCache, FeatureStore
+from emollm.data.labels import LabelSet
+from emollm.data.protocols import Protocol, SpeakerSplit, Split
+from emollm.data.sampler import EpochSampler
+from emollm.data.utterance import Utterance, UtteranceTable
+from emollm.data.validate import check
+from emollm.errors import UserError
+from emollm.models.cache import cache_folder
+
+
+class EmotionData(LightningDataModule):
+    """Loads audio and transcripts of one or more corpora, split by a protocol.
+
+    Args:
+        corpora: the readers, one a corpus (a list of class_path and init_args).
+        protocol: how the utterances are split; by default by speaker.
+        labels: the label set; on the command line it follows ``model.labels``.
+        other_labels: utterances whose label is outside the label set are an ``error``, or ``drop`` them.
+        batch_size: utterances a batch, for training, evaluation and prediction alike.
+        num_workers: processes that decode sound; 0 decodes in the main process.
+        min_seconds: shorter recordings are reported as broken.
+        max_seconds: longer recordings are reported as broken.
+        augmentation: random changes of the training waveforms; off by default.
+        balance: draw training utterances so that every label is equally frequent.
+        cache: keeps what a frozen backbone says, so that passes after the first do not encode again.
+        transcriber: who writes missing transcripts (``packaged:whisper-base``); ``none`` leaves them out.
+        seed: of the order of training and of every random change.
+    """
+
+    def __init__(
+        self,
+        corpora: list[Corpus] | None = None,
+        protocol: Protocol | None = None,
+        labels: str | list[str] = "basic4",
+        other_labels: Literal["error", "drop"] = "error",
+        batch_size: int = 8,
+        num_workers: int = 2,
+        min_seconds: float = 0.1,
+        max_seconds: float = 60.0,
+        augmentation: Augmentation = Augmentation(),
+        balance: bool = False,
+        cache: FeatureCache = FeatureCache(),
+        transcriber: str = "none",
+        seed: int = 0,
+    ) -> None:
+        super().__init__()
+        if batch_size < 1 or num_workers < 0:
+            raise UserError("data.batch_size must be at least 1 and data.num_workers at least 0.")
+        self.corpora = corpora or []
+        self.protocol = protocol or SpeakerSplit()
+        self.labels = LabelSet.parse(labels)
+        self.other_labels = other_labels
+        self.batch_size = batch_size
+        self.num_workers = num_workers
+        self.min_seconds = min_seconds
+        self.max_seconds = max_seconds
+        self.augmentation = augmentation
+        self.balance = balance
+        self.cache = cache
+        self.transcriber = transcriber
+        self.seed = seed
+        self.table: UtteranceTable | None = None
+        """What to predict on; set by who asks for predictions."""
+        self.parts: Split | None = None
+        self.audit: Audit | None = None
+        self._store: FeatureStore | None = None
+        self._transcripts: dict[str, str] = {}
+        self._transcribe = None
+
+    # -- tables ---------------------------------------------------------------------------------------------
+
+    def setup(self, stage: str) -> None:
+        """Read, map labels, split, and check every fault before the first batch.
+
+        Raises:
+            UserError: with all faults at once.
+        """
+        if stage == "predict" or self.parts is not None:
+            return
+        if not self.corpora:
+            raise UserError("data.corpora is empty: name at least one corpus (class_path and its root).")
+        table = UtteranceTable()
+        for corpus in self.corpora:
+            table = table + corpus.read()
+        table = self._mapped(table)
+        parts = self.protocol.split(table)
+        used = parts.test if stage == "test" else parts.train + parts.validation
+        if stage == "validate":
+            used = parts.validation
+        check(used, self.labels, self._needs_audio(), self._needs_transcript() and self.transcriber == "none")
+        self.parts, self.audit = parts, audit(parts)
+        self._store = self._features(used)
+
+    def _mapped(self, table: UtteranceTable) -> UtteranceTable:
+        """Labels in the words of the label set; what is outside of it stays for the check, or goes."""
+
+        def rename(label: str | None) -> str | None:
+            index = self.labels.index(label) if label is not None else None
+            return label if index is None else self.labels.names[index]
+
+        table = table.map(lambda row: replace(row, label=rename(row.label)))
+        if self.other_labels == "drop":
+            table = table.where(lambda row: row.label in self.labels.names)
+        return table
+
+    def _needs_audio(self) -> bool:
+        module = self.trainer.lightning_module if self.trainer else None
+        return getattr(module, "needs_audio", True) or self.transcriber != "none"
+
+    def _needs_transcript(self) -> bool:
+        module = self.trainer.lightning_module if self.trainer else None
+        return getattr(module, "needs_transcript", False)
+
+    # -- loaders --------------------------------------------------------------------------------------------
+
+    def train_dataloader(self) -> DataLoader[Item]:
+        """Shuffled by seed and epoch; a run resumed in the middle of an epoch goes on where it stopped."""
+        assert self.parts is not None
+        table = self.parts.train
+        epoch, batches = self._place()
+        sampler = EpochSampler(
+            len(table),
+            self.seed,
+            self._weights(table) if self.balance else None,
+            skip=batches * self.batch_size,
+            rank=self.trainer.global_rank,
+            world_size=self.trainer.world_size,
+        )
+        sampler.set_epoch(epoch)
+        return self._loader(table, self.augmentation, sampler)
+
+    def _place(self) -> tuple[int, int]:
+        """Epoch and number of its batches that were done before; Lightning asks for the loader before it knows."""
+        epochs = self.trainer.fit_loop.epoch_progress.current
+        batches = self.trainer.fit_loop.epoch_loop.batch_progress
+        if epochs.ready == epochs.processed:
+            return epochs.processed, 0
+        if batches.is_last_batch:
+            return epochs.processed + 1, 0
+        return epochs.processed, batches.current.ready
+
+    def val_dataloader(self) -> DataLoader[Item]:
+        """The validation part, in order."""
+        assert self.parts is not None
+        return self._loader(self.parts.validation)
+
+    def test_dataloader(self) -> DataLoader[Item]:
+        """The test part, in order."""
+        assert self.parts is not None
+        return self._loader(self.parts.test)
+
+    def predict_dataloader(self) -> DataLoader[Item]:
+        """What ``table`` was set to, in order."""
+        if self.table is None:
+            raise UserError("There is nothing to predict on: name a folder, a list or a table.")
+        return self._loader(self.table)
+
+    def _loader(
+        self,
+        table: UtteranceTable,
+        augmentation: Augmentation = Augmentation(),
+        sampler: EpochSampler | None = None,
+    ) -> DataLoader[Item]:
+        dataset = self._dataset(table, augmentation, self._store)
+        workers = min(self.num_workers, len(table))
+        return DataLoader(
+            dataset,
+            batch_size=self.batch_size,
+            sampler=sampler,
+            num_workers=workers,
+            collate_fn=Collate({name: index for index, name in enumerate(self.labels.names)}),
+            persistent_workers=workers > 0 and sampler is not None,
+            pin_memory=self.trainer is not None and self.trainer.strategy.root_device.type == "cuda",
+        )
+
+    def _dataset(
+        self, table: UtteranceTable, augmentation: Augmentation | None = None, store: FeatureStore | None = None
+    ) -> UtteranceDataset:
+        return UtteranceDataset(
+            table, self._needs_audio(), self.min_seconds, self.max_seconds, augmentation, self.seed, store
+        )
+
+    # -- features -------------------------------------------------------------------------------------------
+
+    def _features(self, table: UtteranceTable) -> FeatureStore | None:
+        """A store that holds the features of every utterance that can be read, or None with the reason said."""
+        module = self.trainer.lightning_module
+        if not module.needs_audio:
+            return None
+        module.configure_model()
+        backbone = module.audio_backbone
+        reason = None
+        if not self.cache.enabled:
+            reason = "data.cache.enabled is false"
+        elif any(parameter.requires_grad for parameter in backbone.parameters()):
+            reason = "layers of the backbone are trained"
+        elif self.augmentation.changes_waveform:
+            reason = "the waveform is augmented"
+        elif self.transcriber != "none" and self._needs_transcript() and None in table.values("transcript"):
+            reason = "transcripts have to be written from the sound"
+        seconds = sum(_seconds(row) for row in table) if reason is None else 0.0
+        size = estimate_gb(backbone, seconds)
+        if size > self.cache.max_gb:
+            reason = f"it would take {size:.1f} GB, more than data.cache.max_gb ({self.cache.max_gb:g})"
+        if reason is not None:
+            self._say(f"Features are not cached: {reason}.")
+            return None
+        folder = Path(self.cache.folder).expanduser() if self.cache.folder else cache_folder() / "features"
+        store = FeatureStore(folder, module.feature_settings())
+        missing = table.where(lambda row: not store.holds(row))
+        if len(missing):
+            self._say(
+                f"Features: {len(missing)} of {len(table)} utterances are made, {size:.2f} GB in all: {folder}"
+            )
+            device = self.trainer.strategy.root_device
+            fill(store, missing, backbone, self._dataset(missing), device, self.num_workers, self.batch_size)
+        return store
+
+    def _say(self, text: str) -> None:
+        if self.trainer.is_global_zero:
+            print(text)
+
+    @staticmethod
+    def _weights(table: UtteranceTable) -> list[float]:
+        labels = table.values("label")
+        counts = Counter(labels)
+        return [1.0 / counts[label] for label in labels]
+
+    # -- transcripts ----------------------------------------------------------------------------------------
+
+    def on_before_batch_transfer(self, batch: Batch, dataloader_idx: int) -> Batch:
+        """Write the transcripts that the prompt needs and the corpus does not have."""
+        return self.fill_transcripts(batch, self._needs_transcript())
+
+    def fill_transcripts(self, batch: Batch, wanted: bool) -> Batch:
+        """The batch with a transcript for every utterance, if they are wanted and there is a transcriber."""
+        if self.transcriber == "none" or not wanted or batch.waveforms is None:
+            return batch
+        utterances = []
+        for row, (utterance, length) in enumerate(zip(batch.utterances, batch.lengths, strict=True)):
+            if utterance.transcript is None:
+                text = self._text(utterance.key, batch.waveforms[row, : int(length)].numpy(), utterance.language)
+                utterance = replace(utterance, transcript=text)
+            utterances.append(utterance)
+        return replace(batch, utterances=utterances)
+
+    def _text(self, key: str, samples, language: str | None) -> str:  # noqa: ANN001
+        if key not in self._transcripts:
+            if self._transcribe is None:
+                from emollm.models.transcribe import Transcriber
+
+                self._transcribe = Transcriber(self.transcriber)
+            self._transcripts[key] = self._transcribe(samples, language)
+        return self._transcripts[key]
+
+
+def _seconds(utterance: Utterance) -> float:
+    """Length of an utterance by its header; what cannot be read counts nothing here and is reported later."""
+    assert utterance.path is not None
+    try:
+        end = duration(utterance.path) if utterance.end is None else utterance.end
+    except AudioError:
+        return 0.0
+    return max(0.0, end - (utterance.start or 0.0))

@@ -1,0 +1,68 @@
+"""What a user wants labelled, in any of the ways to say it: a folder, a file, a list, a table."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from pathlib import Path
+
+import pandas as pd
+
+from emollm.data.audio import SOUND_SUFFIXES, find_sound_files
+from emollm.data.corpora import Table
+from emollm.data.utterance import Utterance, UtteranceTable
+from emollm.errors import UserError
+
+_TABLES = (".csv", ".tsv", ".jsonl", ".json")
+
+
+def recordings(source: str | Path | pd.DataFrame | Iterable[str | Path]) -> UtteranceTable:
+    """Utterances to predict on.
+
+    Args:
+        source: a folder (read recursively), a sound file, a text file with one path a line, a table (CSV, TSV,
+            JSONL) with at least a column of paths, a list of paths, or a DataFrame like the table.
+
+    Raises:
+        UserError: when there is nothing of the kind.
+    """
+    if isinstance(source, pd.DataFrame):
+        return _from_frame(source)
+    if not isinstance(source, (str, Path)):
+        return _from_paths([Path(path) for path in source])
+    path = Path(source).expanduser()
+    if path.is_dir():
+        files = find_sound_files(path)
+        if not files:
+            raise UserError(f"{path} holds no sound files ({', '.join(sorted(SOUND_SUFFIXES))}).")
+        return _from_paths(files)
+    if not path.exists():
+        raise UserError(f"There is no file or folder {path}: name a folder, a sound file, a list or a table.")
+    if path.suffix.lower() in _TABLES:
+        return Table(str(path)).read()
+    if path.suffix.lower() in (".txt", ".lst"):
+        lines = [line.strip() for line in path.read_text(encoding="utf-8-sig").splitlines() if line.strip()]
+        if not lines:
+            raise UserError(f"{path} is an empty list: write one path a line.")
+        return _from_paths([_beside(path, line) for line in lines])
+    return _from_paths([path])
+
+
+def _beside(listing: Path, line: str) -> Path:
+    """A path of a list counts from the current folder or, if it is not there, from the list's own."""
+    path = Path(line).expanduser()
+    beside = listing.parent / path
+    return beside if not path.is_absolute() and not path.exists() and beside.exists() else path
+
+
+def _from_paths(paths: list[Path]) -> UtteranceTable:
+    return UtteranceTable(Utterance(id=str(path), path=path) for path in dict.fromkeys(paths))
+
+
+def _from_frame(frame: pd.DataFrame) -> UtteranceTable:
+    if "path" not in frame.columns:
+        raise UserError(f"The table has no column 'path'; its columns are {', '.join(map(str, frame.columns))}.")
+    rows = []
+    for values in frame.to_dict("records"):
+        text = {k: v for k in ("transcript", "speaker", "language") if isinstance(v := values.get(k), str)}
+        rows.append(Utterance(id=str(values["path"]), path=Path(values["path"]), **text))
+    return UtteranceTable(rows)

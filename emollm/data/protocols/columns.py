@@ -1,0 +1,86 @@
+"""Splits that the table itself carries: a column of parts, or a column of folds."""
+
+from __future__ import annotations
+
+from collections import Counter
+
+from emollm.data.protocols.base import Fold, Protocol, Split, finish
+from emollm.data.protocols.parts import part_of
+from emollm.data.protocols.speakers import required
+from emollm.data.utterance import UtteranceTable
+from emollm.errors import UserError
+
+
+class ColumnSplit(Protocol):
+    """The corpus's own split: a column says ``train``, ``validation`` (or ``dev``, ``val``) or ``test``.
+
+    Args:
+        column: name of the column.
+        validation: share of the training utterances kept for validation, by speaker, where the column names none.
+        seed: of the choice of validation speakers.
+    """
+
+    def __init__(self, column: str = "split", validation: float = 0.15, seed: int = 0) -> None:
+        super().__init__(validation, seed)
+        self.column = column
+
+    def split(self, table: UtteranceTable) -> Split:
+        """The three parts as the column names them."""
+        values = [str(value) for value in required(table, self.column)]
+        unknown = Counter(value for value in values if part_of(value) is None)
+        if unknown:
+            found = ", ".join(f"'{value}' ({count} times)" for value, count in unknown.most_common(5))
+            raise UserError(
+                f"The column '{self.column}' holds {found}: write train, validation (or dev, val) or test."
+            )
+        parts = {
+            part: UtteranceTable(row for row, value in zip(table, values, strict=True) if part_of(value) == part)
+            for part in ("train", "validation", "test")
+        }
+        name = f"the column '{self.column}'"
+        if len(parts["validation"]):
+            return finish(name, parts["train"], parts["validation"], parts["test"])
+        return self.hold_out(name, parts["train"], parts["test"])
+
+
+class FoldColumn(Protocol):
+    """Published folds: a column says in which fold an utterance is tested; the other folds are trained on.
+
+    Args:
+        column: name of the column, as ``emobox_fold``.
+        fold: the fold that is tested.
+        validation: share of the other folds' utterances that is kept for validation, by speaker.
+        seed: of the choice of validation speakers.
+    """
+
+    def __init__(self, column: str, fold: int | str = 1, validation: float = 0.15, seed: int = 0) -> None:
+        super().__init__(validation, seed)
+        self.column = column
+        self.fold = fold
+
+    def folds(self, table: UtteranceTable) -> list[Fold]:
+        """The values of the column, sorted; whole numbers as numbers."""
+        values = {_fold(value) for value in required(table, self.column)}
+        return sorted(values, key=lambda value: (isinstance(value, str), value))
+
+    def split(self, table: UtteranceTable) -> Split:
+        """Test on one fold, train and validate on the others."""
+        folds, fold = self.folds(table), _fold(self.fold)
+        if fold not in folds:
+            raise UserError(
+                f"protocol.fold is {self.fold}: the column '{self.column}' holds {', '.join(map(str, folds))}."
+            )
+        values = [_fold(value) for value in table.values(self.column)]
+        rest = UtteranceTable(row for row, value in zip(table, values, strict=True) if value != fold)
+        test = UtteranceTable(row for row, value in zip(table, values, strict=True) if value == fold)
+        return self.hold_out(f"the column '{self.column}', fold {fold} of {len(folds)}", rest, test, fold)
+
+
+def _fold(value: object) -> Fold:
+    """A fold as tables and people write it: 1, "1", "01" and 1.0 are one fold."""
+    text = str(value).strip()
+    try:
+        number = float(text)
+    except ValueError:
+        return text
+    return int(number) if number.is_integer() else text

@@ -1,0 +1,8 @@
+"""How good predictions are: one metric for every module, and the same numbers from stored predictions."""
+
+from emollm.metrics.measure import ccc, measure
+from emollm.metrics.metric import EmotionMetrics
+from emollm.metrics.results import ClassResult, Result, Results
+from emollm.metrics.stored import from_predictions
+
+__all__ = ["ClassResult", "EmotionMetrics", "Result", "Results", "ccc", "from_predictions", "measure"]

@@ -1,0 +1,1 @@
+"""Plain torch modules and the functions that join them; nothing here knows about Lightning."""

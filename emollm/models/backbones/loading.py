@@ -1,0 +1,47 @@
+"""From what the user wrote to a backbone."""
+
+from __future__ import annotations
+
+from functools import partial
+
+from emollm.errors import UserError
+from emollm.models.backbones.base import Backbone
+from emollm.models.backbones.spec import BackboneSpec
+from emollm.models.backbones.ssl import load_ssl
+from emollm.models.backbones.wavlm import WavLMBackbone
+from emollm.models.backbones.whisper import load_whisper
+from emollm.models.sources import readable_errors, resolve
+
+FAMILIES = {
+    "wavlm": partial(load_ssl, kind=WavLMBackbone),
+    "hubert": load_ssl,
+    "wav2vec2": load_ssl,
+    "data2vec-audio": load_ssl,
+    "whisper": load_whisper,
+}
+"""A loader for each ``model_type`` of config.json; a new family needs a line here."""
+
+
+def load_backbone(spec: BackboneSpec) -> Backbone:
+    """Load a frozen audio encoder.
+
+    Raises:
+        UserError: when the weights cannot be had, the model is of no supported family, or layers are asked for
+            that it does not have.
+    """
+    from transformers import AutoConfig, PreTrainedConfig
+
+    if spec.trained_layers and spec.dtype != "float32":
+        raise UserError(
+            f"backbone.trained_layers is {spec.trained_layers} and backbone.dtype is {spec.dtype}, too coarse for "
+            "small steps: set backbone.dtype to float32 (trainer.precision bf16-mixed keeps it fast)."
+        )
+    path = resolve(spec.source)
+    with readable_errors(path, "the backbone"):
+        family = PreTrainedConfig.get_config_dict(path)[0].get("model_type")
+        if family not in FAMILIES:
+            raise UserError(
+                f"backbone.source '{spec.source}' is a model of type '{family}'; "
+                f"choose one of these types: {', '.join(FAMILIES)}."
+            )
+        return FAMILIES[family](path, AutoConfig.from_pretrained(path), spec)

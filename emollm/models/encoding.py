@@ -1,0 +1,159 @@
+"""From a template and an utterance to token ids: the only place that knows about tokenizers."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any
+
+from emollm.models.prompts import Piece, PromptTemplate, split_slots
+
+_SENTINEL = re.compile(r"\[\[emollm:(\w+)\]\]")
+
+
+@dataclass(frozen=True)
+class EncodedPrompt:
+    """Token ids before and after the place where the speech embeddings go."""
+
+    before: list[int]
+    after: list[int]
+    has_audio: bool
+
+
+class PromptEncoder:
+    """Writes one template for one tokenizer and one closed label set.
+
+    Constant text is tokenised once. What differs between utterances (transcripts, contexts) is tokenised
+    apart from it with special tokens switched off, so a transcript that says ``<|im_end|>`` stays mere text.
+
+    Args:
+        tokenizer: a Hugging Face tokenizer, with or without a chat template.
+        template: the prompt.
+        labels: the closed label set, in the order in which evaluation shows it.
+    """
+
+    def __init__(self, tokenizer: Any, template: PromptTemplate, labels: Sequence[str]) -> None:
+        self.tokenizer = tokenizer
+        self.template = template
+        self.labels = list(labels)
+        self.chat = bool(getattr(tokenizer, "chat_template", None))
+        self._pieces = self._render()
+        self._constant = lru_cache(maxsize=None)(self._tokenize)
+
+    def encode(
+        self,
+        transcript: str | None = None,
+        context: str | None = None,
+        labels: Sequence[str] | None = None,
+    ) -> EncodedPrompt:
+        """The prompt for one utterance.
+
+        Args:
+            transcript: what is said; None writes the template's ``missing_transcript``.
+            context: earlier turns, one a line.
+            labels: another order of the labels (training shuffles them).
+        """
+        values = {
+            "transcript": transcript if transcript is not None else self.template.missing_transcript,
+            "labels": self.template.label_separator.join(labels or self.labels),
+            "context": context or "(none)",
+        }
+        before: list[int] = []
+        after: list[int] = []
+        has_audio = False
+        for piece in self._pieces:
+            if piece.slot == "audio":
+                has_audio = True
+            elif piece.slot == "labels":
+                (after if has_audio else before).extend(self._constant(values["labels"]))
+            elif piece.slot:
+                (after if has_audio else before).extend(self._tokenize(values[piece.slot], plain=True))
+            else:
+                (after if has_audio else before).extend(self._constant(piece.text))
+        return EncodedPrompt(before, after, has_audio)
+
+    def label_tokens(self) -> list[list[int]]:
+        """Token ids of every label as an answer, end of turn included."""
+        space = " " if self._label_follows_text() else ""
+        return [[*self._tokenize(space + label, plain=True), self.end_token] for label in self.labels]
+
+    def answer_start(self, transcript: str | None) -> list[int]:
+        """Token ids of the answer up to its label, or (asr) of the whole answer without its end."""
+        ids: list[int] = []
+        for piece in split_slots(self.template.answer):
+            if piece.slot == "label":
+                break
+            text = (transcript or "") if piece.slot else piece.text.rstrip(" ")
+            ids += self._tokenize(text, plain=True)
+        return ids
+
+    def parse(self, text: str) -> tuple[str | None, int]:
+        """Read a generated answer.
+
+        Returns:
+            The transcript (None if the task has none) and the index of the label, -1 for what cannot be read:
+            counted, never guessed.
+        """
+        pattern = "".join(
+            rf"(?P<{piece.slot}>.*?)" if piece.slot else re.escape(piece.text.strip(" ")) + r"\s*"
+            for piece in split_slots(self.template.answer)
+        )
+        match = re.fullmatch(pattern, text.strip(), flags=re.DOTALL)
+        if match is None:
+            return (text.strip() if self.template.task == "joint" else None), -1
+        found = match.groupdict()
+        label = (found.get("label") or "").strip().strip(".").lower()
+        index = next((i for i, name in enumerate(self.labels) if name.lower() == label), -1)
+        transcript = found.get("transcript")
+        return (transcript.strip() if transcript is not None else None), index
+
+    @property
+    def end_token(self) -> int:
+        """The token that ends an answer."""
+        return int(self.tokenizer.eos_token_id)
+
+    def _label_follows_text(self) -> bool:
+        return not self.chat or not self.template.answer.startswith("{label}")
+
+    def _tokenize(self, text: str, plain: bool = False) -> list[int]:
+        if not text:
+            return []
+        return list(self.tokenizer(text, add_special_tokens=False, split_special_tokens=plain)["input_ids"])
+
+    def _render(self) -> list[Piece]:
+        """The whole prompt, chat markup included, as constant pieces and slots."""
+        user = "".join(
+            f"[[emollm:{piece.slot}]]" if piece.slot else piece.text for piece in split_slots(self.template.user)
+        )
+        text = self._chat(user) if self.chat else self._plain(user)
+        pieces, end = [], 0
+        for match in _SENTINEL.finditer(text):
+            pieces += [Piece(text=text[end : match.start()]), Piece(slot=match.group(1))]
+            end = match.end()
+        pieces.append(Piece(text=text[end:]))
+        return [piece for piece in pieces if piece.slot or piece.text]
+
+    def _plain(self, user: str) -> str:
+        begin = self.tokenizer.bos_token or ""
+        system = f"{self.template.system}\n" if self.template.system else ""
+        return f"{begin}{system}{user}\nAnswer:"
+
+    def _chat(self, user: str) -> str:
+        system = [{"role": "system", "content": self.template.system}] if self.template.system else []
+        options: dict[str, Any] = {
+            "tokenize": False,
+            "add_generation_prompt": True,
+            # Templates that print today's date or think aloud would not give the same scores tomorrow.
+            "date_string": "01 Jan 2025",
+            "enable_thinking": False,
+        }
+        try:
+            return self.tokenizer.apply_chat_template([*system, {"role": "user", "content": user}], **options)
+        except Exception as error:
+            # Some chat templates (Gemma's) refuse a system turn by raising from inside Jinja.
+            if not system or "system" not in str(error).lower():
+                raise
+            merged = f"{self.template.system}\n\n{user}"
+            return self.tokenizer.apply_chat_template([{"role": "user", "content": merged}], **options)

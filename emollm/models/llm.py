@@ -1,0 +1,193 @@
+"""The language model: any Hugging Face causal LM, with an adapter from PEFT on top."""
+
+from __future__ import annotations
+
+import inspect
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+import torch
+from torch import Tensor, nn
+
+from emollm.errors import UserError
+from emollm.models.fingerprint import fingerprint
+from emollm.models.fusion import Fused
+from emollm.models.sources import readable_errors, resolve
+
+
+@dataclass
+class AdapterSpec:
+    """What of the LLM is trained."""
+
+    kind: Literal["lora", "dora", "ia3", "none"] = "lora"
+    """``none`` keeps the LLM frozen as it is."""
+    rank: int = 16
+    """Rank of the LoRA matrices."""
+    alpha: int = 32
+    """LoRA's scale is alpha / rank."""
+    dropout: float = 0.05
+    targets: list[str] | str | None = None
+    """Module names to adapt, or ``all-linear``; None takes PEFT's default for the architecture."""
+
+
+@dataclass
+class LLMSpec:
+    """Which language model, in which precision, with which adapter."""
+
+    source: str = "packaged:smollm2-135m-instruct"
+    """Hub id, local folder, or ``packaged:NAME``."""
+    dtype: Literal["float32", "bfloat16"] = "float32"
+    """Precision of the frozen weights; the adapter stays in float32."""
+    quantization: Literal["none", "8bit", "4bit"] = "none"
+    """Load the frozen weights in 8 or 4 bits (needs a GPU and ``emollm[quantization]``)."""
+    adapter: AdapterSpec = field(default_factory=AdapterSpec)
+    gradient_checkpointing: bool = False
+    """Trade a fifth of the speed for activation memory; rarely worth it at these lengths."""
+
+
+class CausalLM(nn.Module):
+    """A causal LM that reads embeddings and returns logits only where they are asked for.
+
+    Attributes:
+        width: size of its embeddings.
+        fingerprint: of the frozen base weights.
+    """
+
+    def __init__(self, model: Any, tokenizer: Any, base_fingerprint: str) -> None:
+        super().__init__()
+        self.model = model
+        self.tokenizer = tokenizer
+        self.fingerprint = base_fingerprint
+        self.width = int(model.get_input_embeddings().weight.shape[1])
+        base = model.get_base_model() if hasattr(model, "peft_config") else model
+        self._keeps_logits = "logits_to_keep" in inspect.signature(base.forward).parameters
+
+    @property
+    def embed(self) -> nn.Module:
+        """The input embedding."""
+        return self.model.get_input_embeddings()
+
+    @property
+    def embedding_scale(self) -> float:
+        """Standard deviation of the token embeddings: the size speech embeddings start with."""
+        return float(self.embed.weight.detach()[:4096].float().std())
+
+    @property
+    def has_adapter(self) -> bool:
+        """Whether PEFT adapts this model."""
+        return hasattr(self.model, "peft_config")
+
+    def logits(self, embeddings: Tensor, mask: Tensor, positions: Tensor, columns: Tensor) -> Tensor:
+        """One forward; the vocabulary projection is computed at the asked columns only.
+
+        Args:
+            embeddings: (B, S, H).
+            mask: (B, S) bool, or (B, 1, S, S) additive.
+            positions: (B, S) position ids.
+            columns: (B, A) columns to read.
+
+        Returns:
+            (B, A, V) logits.
+        """
+        mask = mask.long() if mask.ndim == 2 else mask
+        inputs = {"inputs_embeds": embeddings, "attention_mask": mask, "position_ids": positions}
+        if self._keeps_logits:
+            kept, where = columns.unique(return_inverse=True)
+            logits = self.model(**inputs, logits_to_keep=kept, use_cache=False).logits
+        else:
+            where = columns
+            logits = self.model(**inputs, use_cache=False).logits
+        return logits[torch.arange(len(logits), device=logits.device)[:, None], where]
+
+    @torch.no_grad()
+    def generate(self, fused: Fused, max_new_tokens: int) -> list[str]:
+        """Answer greedily; ``fused`` must be padded on the left."""
+        tokens = self.model.generate(
+            inputs_embeds=fused.embeddings,
+            attention_mask=fused.mask.long(),
+            max_new_tokens=max_new_tokens,
+            do_sample=False,
+            num_beams=1,
+            pad_token_id=self.tokenizer.pad_token_id or self.tokenizer.eos_token_id,
+            eos_token_id=self.tokenizer.eos_token_id,
+        )
+        return self.tokenizer.batch_decode(tokens, skip_special_tokens=True)
+
+    def train(self, mode: bool = True) -> CausalLM:
+        """The frozen weights stay in eval mode (no dropout of theirs); the adapter's dropout follows."""
+        # Checkpointing is the exception: transformers switches it on in train mode only.
+        super().train(mode and getattr(self.model, "is_gradient_checkpointing", False))
+        for name, module in self.model.named_modules():
+            if "lora_dropout" in name:
+                module.train(mode)
+        return self
+
+
+def load_llm(spec: LLMSpec) -> CausalLM:
+    """Load a language model, freeze it, and put the adapter on it.
+
+    Raises:
+        UserError: when the weights cannot be had, or the adapter's targets are not in the model.
+    """
+    from transformers import AutoModelForCausalLM, AutoTokenizer
+
+    path = resolve(spec.source)
+    with readable_errors(spec.source, "the language model"):
+        tokenizer = AutoTokenizer.from_pretrained(path)
+        model = AutoModelForCausalLM.from_pretrained(
+            path, dtype=getattr(torch, spec.dtype), quantization_config=_quantization(spec)
+        )
+    if tokenizer.eos_token_id is None:
+        raise UserError(f"The tokenizer of '{spec.source}' has no end-of-sequence token, so answers cannot end.")
+    model.requires_grad_(False)
+    model.eval()
+    base_fingerprint = fingerprint(model)
+    if spec.gradient_checkpointing:
+        model.gradient_checkpointing_enable(gradient_checkpointing_kwargs={"use_reentrant": False})
+        model.enable_input_require_grads()
+    return CausalLM(_adapt(model, spec), tokenizer, base_fingerprint)
+
+
+def _adapt(model: Any, spec: LLMSpec) -> Any:
+    adapter = spec.adapter
+    if adapter.kind == "none":
+        return model
+    from peft import IA3Config, LoraConfig, TaskType, get_peft_model
+
+    if adapter.kind == "ia3":
+        config = IA3Config(task_type=TaskType.CAUSAL_LM, target_modules=adapter.targets)
+    else:
+        config = LoraConfig(
+            task_type=TaskType.CAUSAL_LM,
+            r=adapter.rank,
+            lora_alpha=adapter.alpha,
+            lora_dropout=adapter.dropout,
+            target_modules=adapter.targets,
+            use_dora=adapter.kind == "dora",
+        )
+    try:
+        return get_peft_model(model, config)
+    except ValueError as error:
+        raise UserError(
+            f"model.llm.adapter.targets {adapter.targets or '(default)'} do not fit '{spec.source}': "
+            f"{str(error).splitlines()[0]} Name its linear layers, or use 'all-linear'."
+        ) from error
+
+
+def _quantization(spec: LLMSpec) -> Any:
+    if spec.quantization == "none":
+        return None
+    try:
+        import bitsandbytes  # noqa: F401
+    except ImportError as error:
+        raise UserError(
+            f"model.llm.quantization is '{spec.quantization}', which needs bitsandbytes: "
+            'pip install "emollm[quantization]", or set it to none.'
+        ) from error
+    from transformers import BitsAndBytesConfig
+
+    if spec.quantization == "8bit":
+        return BitsAndBytesConfig(load_in_8bit=True)
+    return BitsAndBytesConfig(
+        load_in_4bit=True, bnb_4bit_quant_type="nf4", bnb_4bit_compute_dtype=getattr(torch, spec.dtype)
+    )

@@ -1,0 +1,146 @@
+"""The model as plain torch: frozen backbone, layer mix, interface and LLM, joined."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+import torch
+from torch import Tensor, nn
+
+from emollm.models.backbones import Backbone, BackboneSpec, load_backbone
+from emollm.models.encoding import EncodedPrompt
+from emollm.models.fusion import PaddingSide, Row, fuse
+from emollm.models.interfaces import Interface
+from emollm.models.layer_mix import LayerMix
+from emollm.models.llm import CausalLM, LLMSpec, load_llm
+from emollm.models.scoring import LabelTree, tree_columns, tree_mask, tree_scores
+
+InterfaceFactory = Callable[[int, int], Interface]
+
+
+class AudioPath(nn.Module):
+    """From hidden states of the backbone, which it holds, to embeddings that an LLM can read.
+
+    Args:
+        backbone: the frozen audio encoder.
+        interface: makes the interface from (backbone width, LLM width).
+        width: of the LLM's embeddings.
+        scale: standard deviation of the LLM's token embeddings; speech embeddings start with it, so that
+            neither drowns the other.
+    """
+
+    def __init__(self, backbone: Backbone, interface: InterfaceFactory, width: int, scale: float) -> None:
+        super().__init__()
+        self.backbone = backbone
+        self.layer_mix = LayerMix(len(backbone.layers))
+        self.interface = interface(backbone.width, width)
+        self.norm = nn.LayerNorm(width)
+        nn.init.constant_(self.norm.weight, scale)
+
+    def forward(self, hidden: Tensor, mask: Tensor) -> tuple[Tensor, Tensor]:
+        """(B, L, T, D) hidden states of the backbone and (B, T) mask → (B, N, H) embeddings and (B, N) mask."""
+        embeddings, mask = self.interface(self.layer_mix(hidden), mask)
+        return self.norm(embeddings), mask
+
+
+class SpeechLLM(nn.Module):
+    """Speech and text in, label scores or text out (EmoSLLM, arXiv 2508.14130, Fig. 1).
+
+    Args:
+        llm: the language model.
+        audio: the audio path; None for a model that reads text only.
+        scoring: ``tree`` scores all labels in one forward; ``plain`` runs one forward for each label, as
+            reference and for architectures that take no custom attention mask.
+        padding_side: where rows are padded; it never changes a score.
+    """
+
+    def __init__(
+        self,
+        llm: CausalLM,
+        audio: AudioPath | None,
+        scoring: str = "tree",
+        padding_side: PaddingSide = "left",
+    ) -> None:
+        super().__init__()
+        self.llm = llm
+        self.audio = audio
+        self.scoring = scoring
+        self.padding_side = padding_side
+
+    def label_scores(
+        self,
+        prompts: Sequence[EncodedPrompt],
+        labels: Sequence[Sequence[int]],
+        speech: Sequence[Tensor] | None,
+    ) -> Tensor:
+        """(B, K) exact log-likelihood of each label as the answer.
+
+        Args:
+            prompts: one a batch element.
+            labels: token ids of the K labels, end of turn included.
+            speech: for each element its (N, H) embeddings; None for prompts without audio.
+        """
+        if self.scoring == "plain":
+            columns = [self.answer_scores(prompts, [label] * len(prompts), speech)[0] for label in labels]
+            return torch.stack(columns, dim=1)
+        tree = LabelTree.build(labels)
+        fused = fuse(self.llm.embed, _rows(prompts, speech, [tree.tokens] * len(prompts)), self.padding_side)
+        mask, positions = tree_mask(fused, tree)
+        logits = self.llm.logits(fused.embeddings, mask, positions, tree_columns(fused, tree))
+        return tree_scores(logits, tree)
+
+    def answer_scores(
+        self,
+        prompts: Sequence[EncodedPrompt],
+        answers: Sequence[Sequence[int]],
+        speech: Sequence[Tensor] | None,
+    ) -> tuple[Tensor, Tensor]:
+        """Log-likelihood of one answer for each prompt, by plain causal attention.
+
+        Returns:
+            (B,) summed log-probabilities, and (B,) numbers of answer tokens.
+        """
+        rows = _rows(prompts, speech, [list(answer[:-1]) for answer in answers])
+        fused = fuse(self.llm.embed, rows, self.padding_side)
+        device = fused.mask.device
+        sizes = torch.tensor([len(answer) for answer in answers], device=device)
+        steps = torch.arange(int(sizes.max()), device=device)
+        valid = steps < sizes[:, None]
+        first = (fused.start + fused.lengths - sizes)[:, None]
+        columns = (first + steps).clamp(max=fused.mask.shape[1] - 1)
+        targets = nn.utils.rnn.pad_sequence([torch.tensor(answer) for answer in answers], batch_first=True)
+        logits = self.llm.logits(fused.embeddings, fused.mask, fused.positions, columns).float()
+        chosen = logits.gather(-1, targets.to(device)[..., None])[..., 0] - logits.logsumexp(-1)
+        return (chosen * valid).sum(1), sizes
+
+    def generate(
+        self, prompts: Sequence[EncodedPrompt], speech: Sequence[Tensor] | None, max_new_tokens: int
+    ) -> list[str]:
+        """Greedy answers as text."""
+        fused = fuse(self.llm.embed, _rows(prompts, speech, [[]] * len(prompts)), side="left")
+        return self.llm.generate(fused, max_new_tokens)
+
+
+def build_speech_llm(
+    backbone: BackboneSpec | None,
+    interface: InterfaceFactory,
+    llm: LLMSpec,
+    scoring: str = "tree",
+    padding_side: PaddingSide = "left",
+) -> SpeechLLM:
+    """Load the frozen parts and join them; without a backbone the model reads text only."""
+    language_model = load_llm(llm)
+    audio = None
+    if backbone is not None:
+        audio = AudioPath(load_backbone(backbone), interface, language_model.width, language_model.embedding_scale)
+    return SpeechLLM(language_model, audio, scoring, padding_side)
+
+
+def _rows(
+    prompts: Sequence[EncodedPrompt], speech: Sequence[Tensor] | None, endings: Sequence[list[int]]
+) -> list[Row]:
+    rows = []
+    for index, (prompt, ending) in enumerate(zip(prompts, endings, strict=True)):
+        audio = speech[index] if prompt.has_audio and speech is not None else None
+        rows.append(Row(prompt.before, [*prompt.after, *ending], audio))
+    return rows

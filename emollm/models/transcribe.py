@@ -1,0 +1,53 @@
+"""Transcripts for recordings that come without: Whisper through faster-whisper."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+
+from emollm.errors import UserError
+
+
+class Transcriber:
+    """Writes down what is said, greedily, one clip at a time, so that a clip's text never depends on others.
+
+    Args:
+        source: ``packaged:whisper-tiny.en``, ``packaged:whisper-base``, a local folder in CTranslate2 format, or
+            a size that faster-whisper knows (``small``), which it fetches from the hub.
+        language: ISO 639-1 code; None lets Whisper find out.
+    """
+
+    def __init__(self, source: str, language: str | None = None) -> None:
+        from emollm.models.packaged import whisper_ctranslate2_folder
+
+        try:
+            from faster_whisper import WhisperModel
+        except ImportError as error:
+            raise UserError(
+                f"data.transcriber is '{source}', which needs faster-whisper: "
+                'pip install "emollm[packaged]", or leave transcripts out with --data.transcriber none.'
+            ) from error
+        self.source = source
+        self.language = language
+        name = source.removeprefix("packaged:")
+        folder = whisper_ctranslate2_folder(name) if source.startswith("packaged:") else Path(source)
+        try:
+            self._model = WhisperModel(str(folder) if folder.exists() else source, device="auto")
+        except Exception as error:  # faster-whisper, CTranslate2 and the hub client raise many types
+            raise UserError(
+                f"The transcriber '{source}' cannot be loaded ({str(error).splitlines()[0]}): give a local "
+                "CTranslate2 folder, packaged:whisper-base, or none in data.transcriber."
+            ) from error
+
+    def __call__(self, samples: np.ndarray, language: str | None = None) -> str:
+        """(S,) float32 at 16 kHz → text."""
+        segments, _ = self._model.transcribe(
+            samples,
+            language=language or self.language,
+            beam_size=1,
+            temperature=0.0,
+            condition_on_previous_text=False,
+            without_timestamps=True,
+        )
+        return " ".join(segment.text.strip() for segment in segments).strip()

@@ -1,0 +1,1 @@
+"""The LightningModules: the emotion LLM and the pooled-head probe."""

@@ -1,0 +1,319 @@
+"""What every emotion LightningModule shares: metrics, optimiser, and checkpoints of trained weights only."""
+
+from __future__ import annotations
+
+import math
+from abc import ABC, abstractmethod
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import torch
+from lightning.pytorch import LightningModule
+from torch import Tensor, nn
+
+from emollm import __version__
+from emollm.data.batch import Batch
+from emollm.data.labels import LabelSet
+from emollm.errors import UserError
+from emollm.metrics import EmotionMetrics
+from emollm.models.backbones import Backbone
+from emollm.prediction import Prediction, from_scores
+
+
+@dataclass
+class Optimization:
+    """AdamW with one learning rate a part, a linear warm-up and a cosine to zero over each stage."""
+
+    learning_rate: float = 1e-3
+    """Of what is trained from nothing: layer mix and interface, or the probe's head."""
+    adapter_learning_rate: float = 2e-4
+    """Of the LLM's adapter."""
+    backbone_learning_rate: float = 1e-5
+    """Of backbone layers that are trained."""
+    weight_decay: float = 0.01
+    warmup: float = 0.05
+    """Share of a stage's steps."""
+
+
+@dataclass
+class Scores:
+    """What a model says of a batch.
+
+    Attributes:
+        log_scores: (B, K) log-likelihood of each label, or None for a task without labels.
+        predictions: (B,) label index, -1 for an answer that could not be read.
+        transcripts: what the model itself wrote down, one an utterance, or None.
+    """
+
+    log_scores: Tensor | None
+    predictions: Tensor | None = None
+    transcripts: list[str | None] | None = None
+
+    @property
+    def probabilities(self) -> Tensor | None:
+        """(B, K) softmax over the label set."""
+        return None if self.log_scores is None else self.log_scores.float().softmax(-1)
+
+
+class EmotionModule(LightningModule, ABC):
+    """Base of the modules: they differ in ``build``, ``loss`` and ``score``, and in nothing else.
+
+    Args:
+        labels: the closed label set: a name, or labels in the order in which prompts show them.
+        optimization: learning rates and schedule.
+        seed: with epoch and step it determines dropout and every random choice of training, so that a run
+            which was killed and resumed follows the same loss curve.
+    """
+
+    method: str
+    """The name under which the command line knows the module."""
+
+    def __init__(self, labels: str | list[str], optimization: Optimization, seed: int) -> None:
+        super().__init__()
+        self.label_set = LabelSet.parse(labels)
+        self.labels = list(self.label_set.names)
+        self.optimization = optimization
+        self.seed = seed
+        self.recipe: dict[str, Any] | None = None
+        """The constructor's arguments as plain values; whoever builds the module from values sets it."""
+        self.name = "untitled"
+        """How predictions name this model."""
+        self.built = False
+        self.strict_loading = False
+        metrics = {part: EmotionMetrics(self.labels) for part in ("validation", "test")}
+        self.metrics = nn.ModuleDict(metrics)
+
+    # -- to be written by each module -----------------------------------------------------------------------
+
+    @abstractmethod
+    def build(self) -> None:
+        """Load the frozen parts and make the trained ones."""
+
+    @abstractmethod
+    def loss(self, batch: Batch) -> Tensor:
+        """Training loss of a batch."""
+
+    @abstractmethod
+    def score(self, batch: Batch) -> Scores:
+        """What the model says of a batch."""
+
+    @abstractmethod
+    def fingerprints(self) -> dict[str, str]:
+        """Fingerprint of every frozen part, by name."""
+
+    @abstractmethod
+    def parts(self) -> dict[str, nn.Module]:
+        """The parts by name, for the table of parameters."""
+
+    @property
+    def needs_audio(self) -> bool:
+        """Whether batches must carry waveforms."""
+        return True
+
+    @property
+    def needs_transcript(self) -> bool:
+        """Whether utterances must carry transcripts."""
+        return False
+
+    def portable_recipe(self) -> dict[str, Any]:
+        """The recipe with everything that lies in files of this machine written into it."""
+        return dict(self.recipe or {})
+
+    def stage_lengths(self) -> list[int]:
+        """Epochs of each stage, over which the learning rate rises and falls."""
+        return [self.trainer.max_epochs or 1]
+
+    @property
+    @abstractmethod
+    def audio_backbone(self) -> Backbone | None:
+        """The audio encoder, if the model hears."""
+
+    def feature_settings(self) -> str:
+        """What stored features depend on beside the sound."""
+        backbone = self.audio_backbone
+        assert backbone is not None
+        return f"{backbone.fingerprint}|{backbone.layers}|{backbone.dtype}|{backbone.setting}"
+
+    def hidden_states(self, batch: Batch) -> tuple[Tensor, Tensor]:
+        """Hidden states of the backbone, stored ones if the batch brings them.
+
+        A frozen backbone's states pass through float16 either way, so that a run scores the same with and
+        without the store.
+
+        Returns:
+            (B, L, T, D) float32 and the (B, T) mask.
+        """
+        backbone = self.audio_backbone
+        assert backbone is not None
+        if batch.features is not None and batch.mask is not None:
+            return batch.features.float(), batch.mask
+        hidden, mask = backbone(batch.waveforms, batch.lengths)
+        return hidden.float() if hidden.requires_grad else hidden.half().float(), mask
+
+    # -- Lightning ------------------------------------------------------------------------------------------
+
+    def configure_model(self) -> None:
+        """Build once; Lightning calls this before every run."""
+        if not self.built:
+            self.build()
+            self.built = True
+
+    def on_validation_epoch_start(self) -> None:
+        """Forget the last pass, the sanity check's included."""
+        self.metrics["validation"].reset()
+
+    def on_test_epoch_start(self) -> None:
+        """Forget the last pass."""
+        self.metrics["test"].reset()
+
+    def on_train_batch_start(self, batch: Batch, batch_idx: int) -> None:
+        """Make this step's randomness a function of its place in the run."""
+        place = (self.seed, self.current_epoch, batch_idx, self.global_rank)
+        torch.manual_seed(hash(place) % 2**63)
+
+    def training_step(self, batch: Batch, batch_idx: int) -> Tensor | None:
+        """Loss of a batch; a batch in which nothing could be read is passed over."""
+        if not len(batch):
+            return None
+        loss = self.loss(batch)
+        self.log("train/loss", loss, prog_bar=True, batch_size=len(batch))
+        return loss
+
+    def validation_step(self, batch: Batch, batch_idx: int) -> list[Prediction]:
+        """Predictions of a batch, counted by the validation metrics."""
+        return self._evaluate(batch, "validation")
+
+    def test_step(self, batch: Batch, batch_idx: int) -> list[Prediction]:
+        """Predictions of a batch, counted by the test metrics."""
+        return self._evaluate(batch, "test")
+
+    def predict_step(self, batch: Batch, batch_idx: int = 0) -> list[Prediction]:
+        """One prediction an utterance, those that could not be read included with their reasons."""
+        scores = self.score(batch) if len(batch) else Scores(None)
+        return from_scores(batch, scores.probabilities, scores.predictions, scores.transcripts, self)
+
+    def on_validation_epoch_end(self) -> None:
+        """Log the validation metrics."""
+        self._log_metrics("validation", "val")
+
+    def on_test_epoch_end(self) -> None:
+        """Log the test metrics."""
+        self._log_metrics("test", "test")
+
+    def _evaluate(self, batch: Batch, part: Literal["validation", "test"]) -> list[Prediction]:
+        scores = self.score(batch) if len(batch) else Scores(torch.zeros(0, len(self.labels), device=self.device))
+        if scores.probabilities is not None:
+            # Updated even with nothing in it: under DDP every process must gather.
+            known = batch.targets >= 0
+            corpora = [u.corpus for u, has in zip(batch.utterances, known.tolist(), strict=True) if has]
+            predictions = scores.predictions[known] if scores.predictions is not None else None
+            self.metrics[part].update(scores.probabilities[known], batch.targets[known], corpora, predictions)
+        return from_scores(batch, scores.probabilities, scores.predictions, scores.transcripts, self)
+
+    def _log_metrics(self, part: str, prefix: str) -> None:
+        metric = self.metrics[part]
+        if not metric.update_count:
+            return
+        overall = metric.compute().overall
+        for name in ("wa", "ua", "macro_f1", "weighted_f1", "ece", "nll"):
+            self.log(f"{prefix}/{name}", getattr(overall, name), prog_bar=name in ("wa", "ua"))
+
+    def configure_optimizers(self) -> dict[str, Any]:
+        """AdamW over what is trained, each part at its own learning rate."""
+        rates = {
+            "adapter": self.optimization.adapter_learning_rate,
+            "backbone": self.optimization.backbone_learning_rate,
+            "own": self.optimization.learning_rate,
+        }
+        groups = []
+        for kind, rate in rates.items():
+            params = [p for n, p in self.named_parameters() if p.requires_grad and _kind(n) == kind]
+            if params:
+                groups.append({"params": params, "lr": rate, "name": kind})
+        if not groups:
+            raise UserError("Nothing is trained: choose an adapter, an interface or trained_layers, or use test.")
+        optimizer = torch.optim.AdamW(groups, weight_decay=self.optimization.weight_decay)
+        schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, self._rate_at)
+        return {"optimizer": optimizer, "lr_scheduler": {"scheduler": schedule, "interval": "step"}}
+
+    def _rate_at(self, step: int) -> float:
+        """Share of the full learning rate at an optimiser step: warm-up, then cosine, anew in each stage."""
+        lengths = self.stage_lengths()
+        steps_per_epoch = max(1, self.trainer.estimated_stepping_batches / (self.trainer.max_epochs or 1))
+        for length in lengths:
+            total = max(1, round(length * steps_per_epoch))
+            if step < total or length is lengths[-1]:
+                break
+            step -= total
+        warmup = max(1, round(total * self.optimization.warmup))
+        if step < warmup:
+            return (step + 1) / warmup
+        return 0.5 * (1 + math.cos(math.pi * min(1.0, (step - warmup) / max(1, total - warmup))))
+
+    # -- checkpoints ----------------------------------------------------------------------------------------
+
+    def trained_names(self) -> set[str]:
+        """Names of the trained weights, and of buffers that training changes."""
+        trained = {name for name, parameter in self.named_parameters() if parameter.requires_grad}
+        return trained | {name for name, _ in self.named_buffers() if name.startswith("head.")}
+
+    def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        """Keep what was trained, and what the frozen parts were."""
+        trained = self.all_trained_names()
+        checkpoint["state_dict"] = {k: v for k, v in checkpoint["state_dict"].items() if k in trained}
+        checkpoint["emollm"] = self.specification()
+
+    def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        """Refuse weights that were trained on something else."""
+        specification = checkpoint.get("emollm")
+        if specification is None:
+            raise UserError("This checkpoint was not written by emollm: it holds no specification.")
+        self.check_weights(set(checkpoint["state_dict"]), specification)
+
+    def check_weights(self, names: set[str], specification: dict[str, Any]) -> None:
+        """Hold stored weights against this model.
+
+        Raises:
+            UserError: when the stored model is of another kind, was trained on other frozen weights, or lacks
+                a trained weight.
+        """
+        if specification["method"] != self.method:
+            raise UserError(
+                f"This checkpoint holds a model of method '{specification['method']}', not '{self.method}'."
+            )
+        for part, theirs in specification["fingerprints"].items():
+            mine = self.fingerprints().get(part)
+            if mine is not None and mine != theirs:
+                raise UserError(
+                    f"The checkpoint was trained on another {part} (fingerprint {theirs}) than the one given "
+                    f"(fingerprint {mine}): name the same {part} in model.{part}.source."
+                )
+        missing, unexpected = self.all_trained_names() - names, names - self.all_trained_names()
+        if missing or unexpected:
+            example = sorted(missing or unexpected)[0]
+            raise UserError(
+                f"The checkpoint does not fit the model: {len(missing)} trained weights are missing from it "
+                f"and {len(unexpected)} are unknown to the model (for example '{example}'); "
+                "use the interface, adapter and labels it was trained with."
+            )
+
+    def all_trained_names(self) -> set[str]:
+        """Trained weights of all stages; a stage may freeze some of them for a while."""
+        return self.trained_names()
+
+    def specification(self) -> dict[str, Any]:
+        """What a checkpoint or an export says of itself, in plain values."""
+        return {
+            "emollm": __version__,
+            "method": self.method,
+            "model": self.portable_recipe(),
+            "labels": self.labels,
+            "sample_rate": 16_000,
+            "fingerprints": self.fingerprints(),
+        }
+
+
+def _kind(name: str) -> str:
+    if ".llm." in f".{name}":
+        return "adapter"
+    return "backbone" if ".backbone." in f".{name}" else "own"

@@ -1,0 +1,236 @@
+"""The main LightningModule: a speech LLM that scores a closed set of emotions."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any, Literal
+
+import torch
+from torch import Tensor, nn
+
+from emollm.data.batch import Batch
+from emollm.models.backbones import Backbone, BackboneSpec
+from emollm.models.encoding import EncodedPrompt, PromptEncoder
+from emollm.models.interfaces import Interface, MLPInterface
+from emollm.models.llm import LLMSpec
+from emollm.models.prompts import PromptTemplate, load_template
+from emollm.models.speech_llm import SpeechLLM, build_speech_llm
+from emollm.modules.base import EmotionModule, Optimization, Scores
+from emollm.modules.stages import Stage, stage_at
+
+
+class EmotionLLM(EmotionModule):
+    """Frozen audio backbone → interface → LLM with an adapter, given audio, transcript and a prompt.
+
+    Args:
+        labels: the closed label set: a name (``basic4``, ``ravdess8``…), or the labels themselves in the
+            order in which the prompt shows them.
+        backbone: the frozen audio encoder.
+        interface: makes speech embeddings from backbone features (a class_path and its init_args).
+        llm: the language model and its adapter.
+        prompt: the template that evaluation and prediction use: a shipped name or the path of a YAML file.
+        stages: the curriculum; by default the prompt alone, for as many epochs as the trainer runs.
+        objective: ``label_set`` trains the probability of the right label among the label set; ``tokens``
+            trains the likelihood of its tokens among the whole vocabulary, as the paper does.
+        shuffle_labels: show the labels in a new order to every training prompt; evaluation keeps the order.
+        transcript_dropout: chance that training hides a transcript, so that the model also serves without.
+        label_smoothing: for the objective ``label_set``.
+        scoring: ``tree`` scores all labels in one forward; ``plain`` takes one forward for each label.
+        padding_side: of the LLM's batches; it changes no score.
+        max_answer_tokens: where a generated answer (asr, joint) is cut.
+        optimization: learning rates and schedule.
+        seed: of dropout, label order and transcript dropout.
+    """
+
+    method = "emotion_llm"
+
+    def __init__(
+        self,
+        labels: str | list[str] = "basic4",
+        backbone: BackboneSpec = BackboneSpec(),
+        interface: Callable[[int, int], Interface] = MLPInterface,
+        llm: LLMSpec = LLMSpec(),
+        prompt: str | dict[str, Any] = "audio_transcript",
+        stages: list[Stage] | None = None,
+        objective: Literal["label_set", "tokens"] = "label_set",
+        shuffle_labels: bool = True,
+        transcript_dropout: float = 0.0,
+        label_smoothing: float = 0.0,
+        scoring: Literal["tree", "plain"] = "tree",
+        padding_side: Literal["left", "right"] = "left",
+        max_answer_tokens: int = 128,
+        optimization: Optimization = Optimization(),
+        seed: int = 0,
+    ) -> None:
+        super().__init__(labels, optimization, seed)
+        self.backbone = backbone
+        self.interface = interface
+        self.llm = llm
+        self.template = load_template(prompt)
+        self.stages = stages or []
+        self.stage_templates = [
+            load_template(stage.prompt) if stage.prompt else self.template for stage in self.stages
+        ] or [self.template]
+        self.objective = objective
+        self.shuffle_labels = shuffle_labels
+        self.transcript_dropout = transcript_dropout
+        self.label_smoothing = label_smoothing
+        self.scoring = scoring
+        self.padding_side = padding_side
+        self.max_answer_tokens = max_answer_tokens
+        self.model: SpeechLLM
+        self._encoders: dict[str, PromptEncoder] = {}
+        self._adapter_names: set[str] = set()
+        self._stage: int | None = None
+
+    # -- what the model is made of --------------------------------------------------------------------------
+
+    def build(self) -> None:
+        """Load backbone and LLM, make interface and adapter."""
+        self.model = build_speech_llm(
+            self.backbone if self.needs_audio else None,
+            self.interface,
+            self.llm,
+            self.scoring,
+            self.padding_side,
+        )
+        self._adapter_names = {n for n in self.trained_names() if n.startswith("model.llm.")}
+
+    @property
+    def templates(self) -> list[PromptTemplate]:
+        """Every template that this run uses."""
+        return [self.template, *self.stage_templates]
+
+    @property
+    def needs_audio(self) -> bool:
+        """Text-only prompts load no backbone and decode no sound."""
+        return any(template.takes_audio for template in self.templates)
+
+    @property
+    def needs_transcript(self) -> bool:
+        """Training needs them for some tasks as answers; evaluation only where the prompt shows them."""
+        if self._trainer is not None and self._trainer.state.fn == "fit":
+            return any(template.needs_transcript for template in self.templates)
+        return "transcript" in self.template.inputs
+
+    def parts(self) -> dict[str, nn.Module]:
+        """Backbone, interface (with layer mix and norm) and LLM."""
+        parts: dict[str, nn.Module] = {}
+        if self.model.audio is not None:
+            audio = self.model.audio
+            parts["backbone"] = audio.backbone
+            parts["interface"] = nn.ModuleList([audio.layer_mix, audio.interface, audio.norm])
+        return {**parts, "llm": self.model.llm}
+
+    @property
+    def audio_backbone(self) -> Backbone | None:
+        """The audio encoder, if any prompt takes sound."""
+        return None if self.model.audio is None else self.model.audio.backbone
+
+    def fingerprints(self) -> dict[str, str]:
+        """Of the frozen backbone and the frozen LLM."""
+        audio = {} if self.model.audio is None else {"backbone": self.model.audio.backbone.fingerprint}
+        return {**audio, "llm": self.model.llm.fingerprint}
+
+    def portable_recipe(self) -> dict[str, Any]:
+        """The recipe with the prompt's text in it, so that no YAML file has to travel along."""
+        recipe = {key: value for key, value in super().portable_recipe().items() if key != "stages"}
+        return {**recipe, "prompt": self.template.to_dict()}
+
+    # -- stages ---------------------------------------------------------------------------------------------
+
+    def stage_lengths(self) -> list[int]:
+        """Epochs of each stage."""
+        return [stage.epochs for stage in self.stages] or super().stage_lengths()
+
+    def on_train_batch_start(self, batch: Batch, batch_idx: int) -> None:
+        """Train what this epoch's stage trains; a run resumed within an epoch has no start of epoch."""
+        super().on_train_batch_start(batch, batch_idx)
+        index = stage_at(self.stages, self.current_epoch)
+        if not self.stages or index == self._stage:
+            return
+        self._stage, stage = index, self.stages[index]
+        for name, parameter in self.named_parameters():
+            if name in self._adapter_names:
+                parameter.requires_grad_(stage.train_adapter)
+
+    def all_trained_names(self) -> set[str]:
+        """Adapter weights belong to the checkpoint in every stage."""
+        return self.trained_names() | self._adapter_names
+
+    # -- loss and scores ------------------------------------------------------------------------------------
+
+    def loss(self, batch: Batch) -> Tensor:
+        """Cross-entropy over the label set, or over the answer's tokens."""
+        template = self.template
+        if self.stages:
+            template = self.stage_templates[stage_at(self.stages, self.current_epoch)]
+        encoder = self._encoder(template)
+        speech = self._speech(batch, template)
+        prompts = self._prompts(encoder, batch, training=True)
+        if template.task == "emotion":
+            scores = self.model.label_scores(prompts, encoder.label_tokens(), speech)
+            return self._label_loss(scores, batch.targets, encoder)
+        answers = [self._answer(encoder, u.transcript, t) for u, t in self._pairs(batch)]
+        scores, sizes = self.model.answer_scores(prompts, answers, speech)
+        return -scores.sum() / sizes.sum()
+
+    @torch.no_grad()
+    def score(self, batch: Batch) -> Scores:
+        """Exact label scores; for joint answers the transcript is generated first."""
+        encoder = self._encoder(self.template)
+        speech = self._speech(batch, self.template)
+        prompts = self._prompts(encoder, batch)
+        labels = encoder.label_tokens()
+        if self.template.task == "emotion":
+            return Scores(self.model.label_scores(prompts, labels, speech))
+        texts = self.model.generate(prompts, speech, self.max_answer_tokens)
+        read = [encoder.parse(text) for text in texts]
+        transcripts = [transcript for transcript, _ in read]
+        if self.template.task == "asr":
+            return Scores(None, transcripts=transcripts)
+        starts = [encoder.answer_start(transcript) for transcript in transcripts]
+        prompts = [replace(p, after=[*p.after, *s]) for p, s in zip(prompts, starts, strict=True)]
+        scores = self.model.label_scores(prompts, labels, speech)
+        unread = torch.tensor([index < 0 for _, index in read], device=scores.device)
+        return Scores(scores, scores.argmax(-1).masked_fill(unread, -1), transcripts)
+
+    def _label_loss(self, scores: Tensor, targets: Tensor, encoder: PromptEncoder) -> Tensor:
+        if self.objective == "label_set":
+            return nn.functional.cross_entropy(scores, targets, label_smoothing=self.label_smoothing)
+        sizes = torch.tensor([len(tokens) for tokens in encoder.label_tokens()], device=scores.device)
+        return -scores.gather(1, targets[:, None]).sum() / sizes[targets].sum()
+
+    def _speech(self, batch: Batch, template: PromptTemplate) -> list[Tensor] | None:
+        if not template.takes_audio or self.model.audio is None:
+            return None
+        embeddings, mask = self.model.audio(*self.hidden_states(batch))
+        return [row[keep] for row, keep in zip(embeddings, mask, strict=True)]
+
+    def _prompts(self, encoder: PromptEncoder, batch: Batch, training: bool = False) -> list[EncodedPrompt]:
+        prompts = []
+        for transcript in batch.transcripts:
+            if training and self.transcript_dropout and torch.rand(()) < self.transcript_dropout:
+                transcript = None
+            order = None
+            if training and self.shuffle_labels:
+                order = [self.labels[i] for i in torch.randperm(len(self.labels)).tolist()]
+            prompts.append(encoder.encode(transcript, labels=order))
+        return prompts
+
+    @staticmethod
+    def _pairs(batch: Batch) -> list[tuple[Any, int]]:
+        return list(zip(batch.utterances, batch.targets.tolist(), strict=True))
+
+    @staticmethod
+    def _answer(encoder: PromptEncoder, transcript: str | None, target: int) -> list[int]:
+        start = encoder.answer_start(transcript)
+        if encoder.template.task == "asr":
+            return [*start, encoder.end_token]
+        return [*start, *encoder.label_tokens()[target]]
+
+    def _encoder(self, template: PromptTemplate) -> PromptEncoder:
+        if template.name not in self._encoders:
+            self._encoders[template.name] = PromptEncoder(self.model.llm.tokenizer, template, self.labels)
+        return self._encoders[template.name]

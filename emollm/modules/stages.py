@@ -1,0 +1,34 @@
+"""The curriculum: which prompt is trained for how many epochs."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from emollm.errors import UserError
+
+
+@dataclass
+class Stage:
+    """One step of the curriculum (EmoSLLM, Fig. 1: the task is ASR or SER)."""
+
+    epochs: int
+    """Passes over the training part."""
+    prompt: str | None = None
+    """Template that is trained, by name or path (``asr``, ``joint``…); None takes the model's own prompt."""
+    train_adapter: bool = True
+    """False trains the interface (and trained backbone layers) alone, the LLM's adapter not."""
+
+    def __post_init__(self) -> None:
+        if self.epochs < 1:
+            raise UserError(f"model.stages: epochs is {self.epochs}; a stage lasts at least one epoch.")
+
+
+def stage_at(stages: Sequence[Stage], epoch: int) -> int:
+    """Index of the stage that an epoch (from 0) belongs to; the last stage goes on for ever."""
+    end = 0
+    for index, stage in enumerate(stages):
+        end += stage.epochs
+        if epoch < end:
+            return index
+    return len(stages) - 1

@@ -1,0 +1,97 @@
+"""One prediction: the row that every table, file and report is made of."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from torch import Tensor
+
+from emollm.data.audio import SAMPLE_RATE
+from emollm.data.utterance import Utterance
+
+if TYPE_CHECKING:
+    from emollm.data.batch import Batch
+    from emollm.modules.base import EmotionModule
+
+
+@dataclass(frozen=True)
+class Prediction:
+    """What a model says of one utterance, or why it says nothing.
+
+    Attributes:
+        utterance: what was asked about.
+        label: the predicted emotion; None where there is an error or an answer that could not be read.
+        probabilities: label to probability; empty where there is an error.
+        transcript: what the model read, or wrote down itself.
+        duration: in seconds; None where no sound was decoded.
+        model: the model's name.
+        error: the reason why there is no prediction.
+    """
+
+    utterance: Utterance
+    label: str | None
+    probabilities: dict[str, float]
+    transcript: str | None
+    duration: float | None
+    model: str
+    error: str | None = None
+
+    @property
+    def confidence(self) -> float | None:
+        """Probability of the predicted label."""
+        return self.probabilities.get(self.label) if self.label is not None else None
+
+    def row(self) -> dict[str, Any]:
+        """The columns of a predictions file, in their order."""
+        return {
+            "path": str(self.utterance.path) if self.utterance.path is not None else self.utterance.id,
+            "label": self.label,
+            "confidence": _rounded(self.confidence),
+            **{f"p_{label}": _rounded(value) for label, value in self.probabilities.items()},
+            "transcript": self.transcript,
+            "duration": _rounded(self.duration),
+            "model": self.model,
+            "error": self.error,
+        }
+
+
+def columns(labels: list[str]) -> list[str]:
+    """Names of a predictions file's columns."""
+    probabilities = [f"p_{label}" for label in labels]
+    return ["path", "label", "confidence", *probabilities, "transcript", "duration", "model", "error"]
+
+
+def from_scores(
+    batch: Batch,
+    probabilities: Tensor | None,
+    predictions: Tensor | None,
+    transcripts: list[str | None] | None,
+    module: EmotionModule,
+) -> list[Prediction]:
+    """Predictions of a batch: first those that could be read, then the broken ones."""
+    if predictions is None and probabilities is not None:
+        predictions = probabilities.argmax(-1)
+    seconds = (batch.lengths / SAMPLE_RATE).tolist()
+    rows = []
+    for index, utterance in enumerate(batch.utterances):
+        chosen = int(predictions[index]) if predictions is not None else -1
+        values = probabilities[index].tolist() if probabilities is not None else []
+        rows.append(
+            Prediction(
+                utterance=utterance,
+                label=module.labels[chosen] if chosen >= 0 else None,
+                probabilities=dict(zip(module.labels, values, strict=False)),
+                transcript=transcripts[index] if transcripts is not None else utterance.transcript,
+                duration=seconds[index] if index < len(seconds) else None,
+                model=module.name,
+                error="the answer could not be read" if chosen < 0 and probabilities is not None else None,
+            )
+        )
+    for utterance, reason in batch.broken:
+        rows.append(Prediction(utterance, None, {}, utterance.transcript, None, module.name, reason))
+    return rows
+
+
+def _rounded(value: float | None) -> float | None:
+    return None if value is None else float(f"{value:.6g}")

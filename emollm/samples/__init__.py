@@ -1,0 +1,1 @@
+"""A dozen synthetic recordings with feeling, to try emollm on; README.md says how they were made."""

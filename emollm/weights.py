@@ -1,0 +1,189 @@
+"""Trained weights on disk: a Lightning checkpoint, or the folder that ``emollm export`` writes."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import shutil
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from emollm.errors import UserError
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from emollm.modules.base import EmotionModule
+
+SPECIFICATION = "specification.json"
+WEIGHTS = "weights.safetensors"
+ADAPTER = "adapter"
+DEFAULT_MODEL = Path(__file__).parent / "default"
+_ADAPTER_PREFIX = "model.llm.model."
+
+
+@dataclass(frozen=True)
+class Stored:
+    """What was read from disk, before any model is built.
+
+    Attributes:
+        specification: method, recipe, labels, fingerprints.
+        weights: trained weights by the module's own names.
+        adapter: weights of the LLM's adapter by PEFT's names; empty for a checkpoint, which holds them above.
+        name: how predictions call the model: where it came from, and a digest of its weights.
+    """
+
+    specification: dict[str, Any]
+    weights: dict[str, Tensor]
+    adapter: dict[str, Tensor]
+    name: str
+
+
+def read(path: str | Path) -> Stored:
+    """Read a checkpoint file or an exported folder.
+
+    Raises:
+        UserError: when there is no such thing, or it is not emollm's.
+    """
+    path = Path(path).expanduser()
+    if path.is_dir():
+        return _read_folder(path)
+    if path.is_file():
+        return _read_checkpoint(path)
+    raise UserError(f"There is no model at {path}: give a checkpoint (.ckpt) or a folder made by emollm export.")
+
+
+def apply(stored: Stored, module: EmotionModule) -> None:
+    """Build the module's parts and put the stored weights into them.
+
+    Raises:
+        UserError: when they do not fit.
+    """
+    from peft import get_peft_model_state_dict, set_peft_model_state_dict
+
+    module.configure_model()
+    names = set(stored.weights)
+    if stored.adapter:
+        set_peft_model_state_dict(module.model.llm.model, dict(stored.adapter))
+        if set(get_peft_model_state_dict(module.model.llm.model)) != set(stored.adapter):
+            raise UserError(f"The adapter of {stored.name} does not fit the language model it is put on.")
+        names |= {name for name in module.all_trained_names() if name.startswith(_ADAPTER_PREFIX)}
+    module.check_weights(names, stored.specification)
+    module.load_state_dict(stored.weights, strict=False)
+    module.name = stored.name
+
+
+def write_folder(module: EmotionModule, folder: Path) -> None:
+    """Write a built module as one folder: safetensors and JSON, nothing that could run code.
+
+    The folder appears whole or not at all.
+    """
+    from safetensors.torch import save_file
+
+    folder = folder.expanduser()
+    if folder.exists() and any(folder.iterdir()):
+        raise UserError(f"{folder} exists and is not empty: give another --output, or remove it first.")
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    scratch = Path(tempfile.mkdtemp(prefix=f".{folder.name}-", dir=folder.parent))
+    try:
+        trained = module.all_trained_names()
+        state = {k: v.detach().cpu().contiguous() for k, v in module.state_dict().items() if k in trained}
+        own = {k: v for k, v in state.items() if not k.startswith(_ADAPTER_PREFIX)}
+        if own:
+            save_file(own, scratch / WEIGHTS)
+        if len(own) < len(state):
+            write_adapter(module, scratch / ADAPTER)
+        specification = module.specification()
+        (scratch / SPECIFICATION).write_text(json.dumps(specification, indent=2, ensure_ascii=False) + "\n")
+        (scratch / "README.md").write_text(_card(specification, folder.name))
+        scratch.chmod(0o755)
+        shutil.rmtree(folder, ignore_errors=True)
+        os.replace(scratch, folder)
+    except BaseException:
+        shutil.rmtree(scratch, ignore_errors=True)
+        raise
+
+
+def write_adapter(module: EmotionModule, folder: Path) -> None:
+    """Write the LLM's adapter in plain PEFT format, which ``PeftModel.from_pretrained`` reads."""
+    from peft import get_peft_model_state_dict
+    from safetensors.torch import save_file
+
+    model = module.model.llm.model
+    folder.mkdir(parents=True, exist_ok=True)
+    tensors = {k: v.detach().cpu().contiguous() for k, v in get_peft_model_state_dict(model).items()}
+    save_file(tensors, folder / "adapter_model.safetensors", metadata={"format": "pt"})
+    config = model.peft_config["default"]
+    before = config.base_model_name_or_path, config.inference_mode
+    # The name the user gave, not the folder it was resolved to on this machine.
+    config.base_model_name_or_path, config.inference_mode = module.llm.source, True
+    config.save_pretrained(folder)
+    config.base_model_name_or_path, config.inference_mode = before
+
+
+def _read_folder(path: Path) -> Stored:
+    from safetensors import SafetensorError
+    from safetensors.torch import load_file
+
+    try:
+        specification = json.loads((path / SPECIFICATION).read_text(encoding="utf-8"))
+        weights = load_file(path / WEIGHTS) if (path / WEIGHTS).is_file() else {}
+        file = path / ADAPTER / "adapter_model.safetensors"
+        adapter = load_file(file) if file.is_file() else {}
+    except FileNotFoundError as error:
+        raise UserError(f"{path} is not a model exported by emollm: it has no {SPECIFICATION}.") from error
+    except (ValueError, SafetensorError) as error:
+        raise UserError(f"{path} cannot be read as an exported model: {error}; export it again.") from error
+    return Stored(specification, weights, adapter, f"{path.resolve().name}@{_digest({**weights, **adapter})}")
+
+
+def _read_checkpoint(path: Path) -> Stored:
+    import torch
+
+    try:
+        checkpoint = torch.load(path, map_location="cpu", weights_only=True)
+    except Exception as error:  # torch raises many types for files that are not checkpoints
+        raise UserError(f"{path} cannot be read as a checkpoint: {str(error).splitlines()[0]}") from error
+    if not isinstance(checkpoint, dict) or "emollm" not in checkpoint:
+        raise UserError(f"{path} was not written by emollm: it holds no specification.")
+    weights = checkpoint["state_dict"]
+    return Stored(checkpoint["emollm"], weights, {}, f"{path.stem}@{_digest(weights)}")
+
+
+def _digest(tensors: dict[str, Tensor]) -> str:
+    total = hashlib.sha256()
+    for name in sorted(tensors):
+        total.update(name.encode())
+        total.update(tensors[name].detach().float().cpu().contiguous().numpy().tobytes())
+    return total.hexdigest()[:8]
+
+
+def _card(specification: dict[str, Any], name: str) -> str:
+    recipe = specification["model"]
+    sources = [
+        f"- {part}: `{recipe[part]['source']}` (fingerprint `{mark}`)"
+        for part, mark in specification["fingerprints"].items()
+    ]
+    return "\n".join(
+        [
+            f"# {name}",
+            "",
+            f"A model of emotion in speech, exported by emollm {specification['emollm']}",
+            f"(method `{specification['method']}`). It holds trained weights only; the frozen parts are",
+            "",
+            *sources,
+            "",
+            f"Labels: {', '.join(specification['labels'])}. Sound: 16 kHz mono.",
+            "",
+            "```",
+            f"emollm predict FOLDER --model {name}",
+            "```",
+            "",
+            "`specification.json` tells how it was built, `weights.safetensors` holds the interface,",
+            "`adapter/` holds the LLM's adapter in PEFT format. No file of this folder can run code.",
+            "",
+        ]
+    )

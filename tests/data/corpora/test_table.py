@@ -1,0 +1,162 @@
+"""Tables from many hands: names of columns, encodings, delimiters, faults."""
+
+import json
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+from emollm.data.corpora import Table
+from emollm.errors import UserError
+
+CSV = """file,emotion,text,speaker_id,Split,Gender,session,language,room
+a.wav,anger,"Ça va, “toi”?",s1,dev,M,1,fr,kitchen
+sub/b.flac,joy,Grüße,s2,TRAIN,female,2,de,
+"""
+
+
+def save(path, text, encoding="utf-8"):
+    path.write_bytes(text.encode(encoding))
+    return str(path)
+
+
+def check(table, folder):
+    first, second = table
+    assert first.path == folder / "a.wav"
+    assert (first.id, first.label, first.speaker, first.split) == ("a", "angry", "s1", "validation")
+    assert (first.transcript, first.gender, first.session) == ("Ça va, “toi”?", "male", "1")
+    assert (second.id, second.label, second.split, second.language) == ("b", "happy", "train", "de")
+    assert (first.extra, second.extra) == ({"room": "kitchen"}, {"room": ""})
+
+
+@pytest.mark.parametrize(
+    "encoding", ["utf-8", "utf-8-sig", "utf-16", "utf-16-le", "utf-16-be", "utf-32", "cp1252"]
+)
+@pytest.mark.parametrize("newline", ["\n", "\r\n", "\r"])
+def test_every_encoding_and_line_end(tmp_path, encoding, newline):
+    check(Table(save(tmp_path / "t.csv", CSV.replace("\n", newline), encoding)).read(), tmp_path)
+
+
+def test_latin_1(tmp_path):
+    text = "path,transcript\na.wav,Grüße aus Köln\n"
+    assert Table(save(tmp_path / "t.csv", text, "latin-1")).read()[0].transcript == "Grüße aus Köln"
+
+
+@pytest.mark.parametrize(("delimiter", "name"), [(";", "t.csv"), ("\t", "t.csv"), ("\t", "t.tsv"), ("|", "t.txt")])
+def test_every_delimiter(tmp_path, delimiter, name):
+    text = CSV.replace('"Ça va, “toi”?"', "Ça va “toi”?").replace(",", delimiter)
+    table = Table(save(tmp_path / name, text)).read()
+    assert table.values("label") == ["angry", "happy"]
+
+
+@pytest.mark.parametrize("suffix", ["jsonl", "json"])
+def test_json(tmp_path, suffix):
+    rows = pd.read_csv(save(tmp_path / "t.csv", CSV), dtype=str, keep_default_na=False).to_dict("records")
+    lines = "\n\n".join(json.dumps(row, ensure_ascii=False) for row in rows)
+    text = lines if suffix == "jsonl" else json.dumps(rows)
+    check(Table(save(tmp_path / f"t.{suffix}", text)).read(), tmp_path)
+
+
+def test_numbers_votes_and_empty_cells(tmp_path):
+    rows = [
+        {"wav": "a.wav", "start": 1, "end": 2.5, "valence": "3,5", "votes": {"anger": 2, "ang": 1, "sadness": 1}},
+        {"wav": "a.wav", "start": 2.5, "end": None, "emotion": "nan", "turn": "3", "text": "None"},
+        {"text": "no sound"},
+    ]
+    first, second, third = Table(save(tmp_path / "t.jsonl", "\n".join(map(json.dumps, rows)))).read()
+    assert (first.start, first.end, first.valence) == (1.0, 2.5, 3.5)
+    assert first.votes == {"angry": 3.0, "sad": 1.0}
+    assert (first.id, second.id, third.id) == ("a@1-2.5", "a@2.5-", "row 3")
+    assert (second.end, second.label, second.turn, second.transcript) == (None, None, 3, "None")
+    assert third.path is None
+
+
+def test_the_users_columns_and_codes_win(tmp_path):
+    text = "path,Who,emotion,rater2\nx/1.wav,Ann,anger,T\ny/1.wav,Bo,joy,neutral\n"
+    table = Table(
+        save(tmp_path / "t.csv", text),
+        root=str(tmp_path / "audio"),
+        columns={"speaker": "Who", "label": "rater2"},
+        labels={"T": "sad"},
+        language="de",
+        name="mine",
+    )
+    (tmp_path / "audio").mkdir()
+    rows = table.read()
+    assert rows.values("label") == ["sad", "neutral"]
+    assert rows.values("speaker") == ["Ann", "Bo"]
+    assert rows.values("id") == ["x/1.wav", "y/1.wav"]
+    assert rows.values("emotion") == ["anger", "joy"], "the other column is kept"
+    assert (rows[0].corpus, rows[0].language) == ("mine", "de")
+    assert rows[0].path == tmp_path / "audio" / "x" / "1.wav"
+
+
+def test_absolute_and_windows_paths(tmp_path):
+    (tmp_path / "sub").mkdir()
+    (tmp_path / "sub" / "a.wav").write_bytes(b"x")
+    first, second = Table(save(tmp_path / "t.csv", f"path\nsub\\a.wav\n{tmp_path}/b.wav\n")).read()
+    assert first.path.is_file()
+    assert second.path == tmp_path / "b.wav"
+    assert not any(Path(row.id).is_absolute() for row in (first, second))
+
+
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        ("", "has no rows"),
+        ("path,label\n", "has no rows"),
+        ("x,y\n1,2\n", r"neither a column of paths .*x, y.*columns: \{path: x\}"),
+        ("path,start\na.wav,soon\n", r"line 2: column 'start' holds 'soon', which is no number"),
+        ("path,text\na.wav,hello, you\n", r"line 2: 3 cells for 2 columns; put quotes"),
+    ],
+)
+def test_faults_name_file_and_line(tmp_path, text, says):
+    with pytest.raises(UserError, match=says) as caught:
+        Table(save(tmp_path / "t.csv", text)).read()
+    assert "t.csv" in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "says"),
+    [
+        ("t.jsonl", '{"path": "a.wav"}\n{"path": \n', "line 2: not JSON"),
+        ("t.jsonl", '{"path": "a.wav"}\n["b.wav"]\n', "line 2: an utterance is an object"),
+        ("t.json", '{"path": "a.wav"}', "must hold a list"),
+        ("t.jsonl", '{"path": "a.wav", "votes": "many"}', "no mapping of emotion to count"),
+    ],
+)
+def test_faults_of_json(tmp_path, name, text, says):
+    with pytest.raises(UserError, match=says):
+        Table(save(tmp_path / name, text)).read()
+
+
+@pytest.mark.parametrize(
+    ("columns", "says"),
+    [({"label": "mood"}, "no column 'mood': its columns are file"), ({"mood": "emotion"}, "field 'mood'")],
+)
+def test_columns_that_do_not_exist(tmp_path, columns, says):
+    with pytest.raises(UserError, match=says):
+        Table(save(tmp_path / "t.csv", CSV), columns=columns).read()
+
+
+def test_a_missing_table_says_where_it_was_looked_for(tmp_path):
+    with pytest.raises(UserError, match=r"There is no .*t\.csv"):
+        Table(str(tmp_path / "t.csv")).read()
+
+
+@pytest.mark.parametrize(("corpus", "size"), [("ravdess", 1440), ("nemo", 4481)])
+def test_real_tables(corpora_root, corpus, size):
+    table = Table(str(corpora_root / corpus / "metadata.csv"), name=corpus).read()
+    truth = pd.read_csv(corpora_root / corpus / "metadata.csv", dtype=str)
+    assert len(table) == size
+    for column, name in (("label", "emotion"), ("transcript", "transcript"), ("split", "split"), ("gender",) * 2):
+        assert table.values(column) == truth[name].tolist()
+    assert all(row.path.is_file() for row in table)
+
+
+def test_a_table_of_dialogues(corpora_root):
+    table = Table(str(corpora_root / "meld" / "train_sent_emo.csv")).read()
+    assert len(table) == 9989
+    assert len(set(table.values("id"))) == 9989
+    assert "’" in table[0].transcript
+    assert table.unique("label") == ["angry", "disgust", "fear", "happy", "neutral", "sad", "surprise"]

@@ -1,0 +1,119 @@
+"""The leakage audit: it finds what is shared, and says so in words."""
+
+import json
+
+import pytest
+
+from emollm.data.audit import audit, normalise
+from emollm.data.corpora import Ravdess
+from emollm.data.protocols import FoldColumn, RandomSplit, Split
+from emollm.data.utterance import Utterance, UtteranceTable
+
+
+def row(identity, path=None, **fields):
+    return Utterance(id=identity, path=path, corpus="c", **fields)
+
+
+def split(train, test, validation=()):
+    return Split(UtteranceTable(train), UtteranceTable(validation), UtteranceTable(test), "by hand", None, False)
+
+
+def test_speakers_and_sessions():
+    report = audit(
+        split(
+            [row("1", speaker="ann", session="x"), row("2", speaker="bo", session="x")],
+            [row("3", speaker="ann", session="x"), row("4", speaker="cy", session="y")],
+        )
+    )
+    assert report.test.speakers == ["c/ann"]
+    assert report.test.sessions == ["c/x"]
+    assert any("1 speaker of test is in training too (c/ann)" in line for line in report.lines())
+    assert any("1 recording session of test" in line for line in report.lines())
+
+
+def test_validation_speakers_count_as_known_to_the_model():
+    report = audit(split([row("1", speaker="a")], [row("2", speaker="b")], [row("3", speaker="b")]))
+    assert report.test.speakers == ["c/b"]
+    assert report.validation.speakers == []
+
+
+def test_a_part_without_utterances_has_nothing_to_say():
+    assert audit(split([row("1", speaker="a")], [])).lines() == []
+
+
+def test_unknown_speakers_are_not_called_apart():
+    report = audit(split([row("1")], [row("2", speaker="b")]))
+    assert report.test.speakers is None
+    assert report.lines()[0] == "Not every speaker is known, so training and test may share speakers."
+
+
+@pytest.mark.parametrize(
+    ("texts", "says"),
+    [
+        (["kids are  talking", "“KIDS” are talking!"], "Every test sentence also occurs in training"),
+        (["Kids are talking.", "Something else"], "1 of 2 test utterances (50%) say a sentence"),
+        (["Something else"], "No test sentence occurs in training."),
+        ([None], "There are no transcripts"),
+    ],
+)
+def test_sentences_are_compared_as_words(texts, says):
+    tests = [row(f"t{index}", transcript=text) for index, text in enumerate(texts)]
+    report = audit(split([row("1", transcript="Kids are talking")], tests))
+    assert any(line.startswith(says) for line in report.lines())
+
+
+def test_numbered_sentences_stand_in_for_transcripts():
+    report = audit(split([row("1", sentence="a01")], [row("2", sentence="a01"), row("3", sentence="a02")]))
+    assert (report.test.repeated, report.test.spoken) == (1, 2)
+
+
+def test_copies_are_found_by_their_bytes(tmp_path):
+    for name, content in (("a", b"sound"), ("b", b"sound"), ("c", b"other"), ("d", b"longer one")):
+        (tmp_path / name).write_bytes(content)
+    report = audit(
+        split(
+            [row("a", tmp_path / "a"), row("d", tmp_path / "d")],
+            [row("b", tmp_path / "b"), row("c", tmp_path / "c"), row("gone", tmp_path / "gone")],
+        )
+    )
+    assert report.test.copies == [("c/a", "c/b")]
+    assert any("1 recording of test is in training too, byte for byte (c/b is c/a)" in x for x in report.lines())
+
+
+def test_two_stretches_of_one_file_are_no_copies(tmp_path):
+    (tmp_path / "a").write_bytes(b"sound")
+    first = row("1", tmp_path / "a", start=0.0, end=1.0)
+    assert not audit(split([first], [row("2", tmp_path / "a", start=1.0, end=2.0)])).test.copies
+    assert audit(split([first], [row("2", tmp_path / "a", start=0.0, end=1.0)])).test.copies
+
+
+def test_only_files_of_equal_size_are_read(tmp_path, monkeypatch):
+    (tmp_path / "a").write_bytes(b"one")
+    (tmp_path / "b").write_bytes(b"other")
+    monkeypatch.setattr("pathlib.Path.read_bytes", lambda path: pytest.fail(f"{path} was read"))
+    audit(split([row("1", tmp_path / "a")], [row("2", tmp_path / "b")]))
+
+
+def test_the_dictionary_is_plain_json(tmp_path):
+    (tmp_path / "a").write_bytes(b"x")
+    report = audit(split([row("1", tmp_path / "a", speaker="s")], [row("2", tmp_path / "a", speaker="s")]))
+    stored = json.loads(json.dumps(report.to_dict()))
+    assert stored["test"]["copies"] == [["c/1", "c/2"]]
+    assert stored["protocol"] == "by hand"
+    assert stored["lines"] == report.lines()
+
+
+def test_normalise():
+    assert normalise("  It’s, like: ‘OK’ – NO!  ") == normalise("its like ok no")
+    assert normalise("Grüße") != normalise("Grube")
+
+
+def test_on_ravdess(corpora_root):
+    rows = Ravdess(str(corpora_root / "ravdess")).read()
+    clean = audit(FoldColumn("emobox_fold").split(rows))
+    assert clean.test.speakers == []
+    assert clean.test.repeated == clean.test.spoken == 240
+    assert clean.test.copies == []
+    leaky = audit(RandomSplit().split(rows))
+    assert len(leaky.test.speakers) == 24
+    assert leaky.test.copies == [("ravdess/03-01-03-01-02-01-07", "ravdess/03-01-03-01-02-02-07")]
