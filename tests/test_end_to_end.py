@@ -228,7 +228,7 @@ def losses(folder):
 def test_a_killed_run_resumes_on_the_same_loss_curve(home, models, tmp_path):
     """SIGKILL in the middle of the second epoch, then resume: every step's loss is that of an unbroken run."""
     args = ["fit", "--config", str(RECIPE), *models, *QUICK, "--trainer.log_every_n_steps", "1"]
-    args += ["--trainer.accumulate_grad_batches", "1", "--trainer.max_epochs", "3", "--last.every_n_steps", "2"]
+    args += ["--trainer.accumulate_grad_batches", "1", "--trainer.max_epochs", "3", "--last.every_n_steps", "1"]
     args += ["--trainer.precision", "32-true", "--trainer.logger.save_dir"]
     environment = {**os.environ, "OMP_NUM_THREADS": "1"}
     command = [sys.executable, "-m", "emollm"]

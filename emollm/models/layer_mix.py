@@ -31,3 +31,12 @@ class LayerMix(nn.Module):
         if self.normalize:
             hidden = nn.functional.layer_norm(hidden, hidden.shape[-1:])
         return torch.einsum("l,bltd->btd", self.weights().to(hidden.dtype), hidden)
+
+
+class LayerConcat(nn.Module):
+    """Hidden layers side by side, every frame of every layer brought to zero mean and unit variance first."""
+
+    def forward(self, hidden: Tensor) -> Tensor:
+        """(B, L, T, D) hidden states → (B, T, L D)."""
+        hidden = nn.functional.layer_norm(hidden, hidden.shape[-1:])
+        return hidden.transpose(1, 2).flatten(2)

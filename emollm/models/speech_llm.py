@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from typing import Literal
 
 import torch
 from torch import Tensor, nn
@@ -11,11 +12,12 @@ from emollm.models.backbones import Backbone, BackboneSpec, load_backbone
 from emollm.models.encoding import EncodedPrompt
 from emollm.models.fusion import PaddingSide, Row, fuse
 from emollm.models.interfaces import Interface
-from emollm.models.layer_mix import LayerMix
+from emollm.models.layer_mix import LayerConcat, LayerMix
 from emollm.models.llm import CausalLM, LLMSpec, load_llm
 from emollm.models.scoring import LabelTree, tree_columns, tree_mask, tree_scores
 
 InterfaceFactory = Callable[[int, int], Interface]
+LayerJoin = Literal["mix", "concat"]
 
 
 class AudioPath(nn.Module):
@@ -25,15 +27,19 @@ class AudioPath(nn.Module):
         backbone: the frozen audio encoder.
         interface: makes the interface from (backbone width, LLM width).
         width: of the LLM's embeddings.
+        layers: ``mix`` learns a weighted sum of the backbone's layers; ``concat`` puts them side by side.
         scale: standard deviation of the LLM's token embeddings; speech embeddings start with it, so that
             neither drowns the other.
     """
 
-    def __init__(self, backbone: Backbone, interface: InterfaceFactory, width: int, scale: float) -> None:
+    def __init__(
+        self, backbone: Backbone, interface: InterfaceFactory, layers: LayerJoin, width: int, scale: float
+    ) -> None:
         super().__init__()
         self.backbone = backbone
-        self.layer_mix = LayerMix(len(backbone.layers))
-        self.interface = interface(backbone.width, width)
+        count = len(backbone.layers)
+        self.layer_mix = LayerMix(count) if layers == "mix" else LayerConcat()
+        self.interface = interface(backbone.width * (1 if layers == "mix" else count), width)
         self.norm = nn.LayerNorm(width)
         nn.init.constant_(self.norm.weight, scale)
 
@@ -124,6 +130,7 @@ class SpeechLLM(nn.Module):
 def build_speech_llm(
     backbone: BackboneSpec | None,
     interface: InterfaceFactory,
+    layers: LayerJoin,
     llm: LLMSpec,
     scoring: str = "tree",
     padding_side: PaddingSide = "left",
@@ -132,7 +139,9 @@ def build_speech_llm(
     language_model = load_llm(llm)
     audio = None
     if backbone is not None:
-        audio = AudioPath(load_backbone(backbone), interface, language_model.width, language_model.embedding_scale)
+        audio = AudioPath(
+            load_backbone(backbone), interface, layers, language_model.width, language_model.embedding_scale
+        )
     return SpeechLLM(language_model, audio, scoring, padding_side)
 
 

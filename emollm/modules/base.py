@@ -119,9 +119,9 @@ class EmotionModule(LightningModule, ABC):
         """The recipe with everything that lies in files of this machine written into it."""
         return dict(self.recipe or {})
 
-    def stage_lengths(self) -> list[int]:
-        """Epochs of each stage, over which the learning rate rises and falls."""
-        return [self.trainer.max_epochs or 1]
+    def stage_rates(self) -> list[tuple[int, float]]:
+        """Epochs of each stage, over which the learning rate rises and falls, and its share of the full rate."""
+        return [(self.trainer.max_epochs or 1, 1.0)]
 
     @property
     @abstractmethod
@@ -149,6 +149,10 @@ class EmotionModule(LightningModule, ABC):
             return batch.features.float(), batch.mask
         hidden, mask = backbone(batch.waveforms, batch.lengths)
         return hidden.float() if hidden.requires_grad else hidden.half().float(), mask
+
+    def metric_prefix(self, part: str) -> str:
+        """Under which name figures are logged."""
+        return part
 
     # -- Lightning ------------------------------------------------------------------------------------------
 
@@ -216,7 +220,7 @@ class EmotionModule(LightningModule, ABC):
             return
         overall = metric.compute().overall
         for name in ("wa", "ua", "macro_f1", "weighted_f1", "ece", "nll"):
-            self.log(f"{prefix}/{name}", getattr(overall, name), prog_bar=name in ("wa", "ua"))
+            self.log(f"{self.metric_prefix(prefix)}/{name}", getattr(overall, name), prog_bar=name in ("wa", "ua"))
 
     def configure_optimizers(self) -> dict[str, Any]:
         """AdamW over what is trained, each part at its own learning rate."""
@@ -238,17 +242,17 @@ class EmotionModule(LightningModule, ABC):
 
     def _rate_at(self, step: int) -> float:
         """Share of the full learning rate at an optimiser step: warm-up, then cosine, anew in each stage."""
-        lengths = self.stage_lengths()
+        stages = self.stage_rates()
         steps_per_epoch = max(1, self.trainer.estimated_stepping_batches / (self.trainer.max_epochs or 1))
-        for length in lengths:
+        for index, (length, rate) in enumerate(stages):
             total = max(1, round(length * steps_per_epoch))
-            if step < total or length is lengths[-1]:
+            if step < total or index == len(stages) - 1:
                 break
             step -= total
         warmup = max(1, round(total * self.optimization.warmup))
         if step < warmup:
-            return (step + 1) / warmup
-        return 0.5 * (1 + math.cos(math.pi * min(1.0, (step - warmup) / max(1, total - warmup))))
+            return rate * (step + 1) / warmup
+        return rate * 0.5 * (1 + math.cos(math.pi * min(1.0, (step - warmup) / max(1, total - warmup))))
 
     # -- checkpoints ----------------------------------------------------------------------------------------
 

@@ -14,6 +14,7 @@ from emollm.models.backbones import Backbone, BackboneSpec
 from emollm.models.encoding import EncodedPrompt, PromptEncoder
 from emollm.models.interfaces import Interface, MLPInterface
 from emollm.models.llm import LLMSpec
+from emollm.models.pooling import mean_and_deviation
 from emollm.models.prompts import PromptTemplate, load_template
 from emollm.models.speech_llm import SpeechLLM, build_speech_llm
 from emollm.modules.base import EmotionModule, Optimization, Scores
@@ -28,6 +29,7 @@ class EmotionLLM(EmotionModule):
             order in which the prompt shows them.
         backbone: the frozen audio encoder.
         interface: makes speech embeddings from backbone features (a class_path and its init_args).
+        layers: ``mix`` learns a weighted sum of the backbone's layers; ``concat`` puts them side by side.
         llm: the language model and its adapter.
         prompt: the template that evaluation and prediction use: a shipped name or the path of a YAML file.
         stages: the curriculum; by default the prompt alone, for as many epochs as the trainer runs.
@@ -50,6 +52,7 @@ class EmotionLLM(EmotionModule):
         labels: str | list[str] = "basic4",
         backbone: BackboneSpec = BackboneSpec(),
         interface: Callable[[int, int], Interface] = MLPInterface,
+        layers: Literal["mix", "concat"] = "mix",
         llm: LLMSpec = LLMSpec(),
         prompt: str | dict[str, Any] = "audio_transcript",
         stages: list[Stage] | None = None,
@@ -66,6 +69,7 @@ class EmotionLLM(EmotionModule):
         super().__init__(labels, optimization, seed)
         self.backbone = backbone
         self.interface = interface
+        self.layers = layers
         self.llm = llm
         self.template = load_template(prompt)
         self.stages = stages or []
@@ -91,10 +95,13 @@ class EmotionLLM(EmotionModule):
         self.model = build_speech_llm(
             self.backbone if self.needs_audio else None,
             self.interface,
+            self.layers,
             self.llm,
             self.scoring,
             self.padding_side,
         )
+        if any(stage.answer == "head" for stage in self.stages):
+            self.warm_head = nn.Linear(self.model.llm.width, len(self.labels))
         self._adapter_names = {n for n in self.trained_names() if n.startswith("model.llm.")}
 
     @property
@@ -135,14 +142,18 @@ class EmotionLLM(EmotionModule):
 
     def portable_recipe(self) -> dict[str, Any]:
         """The recipe with the prompt's text in it, so that no YAML file has to travel along."""
-        recipe = {key: value for key, value in super().portable_recipe().items() if key != "stages"}
-        return {**recipe, "prompt": self.template.to_dict()}
+        recipe = super().portable_recipe()
+        stages = [
+            {**stage, "prompt": template.to_dict()} if stage["prompt"] else stage
+            for stage, template in zip(recipe.get("stages") or [], self.stage_templates, strict=False)
+        ]
+        return {**recipe, "prompt": self.template.to_dict(), "stages": stages or None}
 
     # -- stages ---------------------------------------------------------------------------------------------
 
-    def stage_lengths(self) -> list[int]:
-        """Epochs of each stage."""
-        return [stage.epochs for stage in self.stages] or super().stage_lengths()
+    def stage_rates(self) -> list[tuple[int, float]]:
+        """Epochs of each stage and its share of the learning rates."""
+        return [(stage.epochs, stage.rate) for stage in self.stages] or super().stage_rates()
 
     def on_train_batch_start(self, batch: Batch, batch_idx: int) -> None:
         """Train what this epoch's stage trains; a run resumed within an epoch has no start of epoch."""
@@ -163,9 +174,13 @@ class EmotionLLM(EmotionModule):
 
     def loss(self, batch: Batch) -> Tensor:
         """Cross-entropy over the label set, or over the answer's tokens."""
-        template = self.template
-        if self.stages:
-            template = self.stage_templates[stage_at(self.stages, self.current_epoch)]
+        if self._warms_up:
+            return nn.functional.cross_entropy(
+                self._head_logits(batch), batch.targets, label_smoothing=self.label_smoothing
+            )
+        template = (
+            self.stage_templates[stage_at(self.stages, self.current_epoch)] if self.stages else self.template
+        )
         encoder = self._encoder(template)
         speech = self._speech(batch, template)
         prompts = self._prompts(encoder, batch, training=True)
@@ -179,6 +194,8 @@ class EmotionLLM(EmotionModule):
     @torch.no_grad()
     def score(self, batch: Batch) -> Scores:
         """Exact label scores; for joint answers the transcript is generated first."""
+        if self._warms_up:
+            return Scores(self._head_logits(batch).log_softmax(-1))
         encoder = self._encoder(self.template)
         speech = self._speech(batch, self.template)
         prompts = self._prompts(encoder, batch)
@@ -195,6 +212,25 @@ class EmotionLLM(EmotionModule):
         scores = self.model.label_scores(prompts, labels, speech)
         unread = torch.tensor([index < 0 for _, index in read], device=scores.device)
         return Scores(scores, scores.argmax(-1).masked_fill(unread, -1), transcripts)
+
+    @property
+    def _warms_up(self) -> bool:
+        """Whether a linear head answers in the LLM's place now."""
+        if not self.stages or self._trainer is None or self._trainer.state.fn != "fit":
+            return False
+        return self.stages[stage_at(self.stages, self.current_epoch)].answer == "head"
+
+    def metric_prefix(self, part: str) -> str:
+        """The head's figures stand apart, so that they never choose the best LLM."""
+        return "warm" if self._warms_up else part
+
+    def _head_logits(self, batch: Batch) -> Tensor:
+        """A linear head reads the emotion off the mean speech embedding: the LLM has no part in it."""
+        assert self.model.audio is not None
+        embeddings, mask = self.model.audio(*self.hidden_states(batch))
+        mean, _ = mean_and_deviation(embeddings, mask)
+        # Speech embeddings are as small as the LLM's own; the head needs them at unit size.
+        return self.warm_head(nn.functional.layer_norm(mean, mean.shape[-1:]))
 
     def _label_loss(self, scores: Tensor, targets: Tensor, encoder: PromptEncoder) -> Tensor:
         if self.objective == "label_set":

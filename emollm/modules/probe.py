@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from emollm.data.batch import Batch
 from emollm.models.backbones import Backbone, BackboneSpec, load_backbone
 from emollm.models.layer_mix import LayerMix
+from emollm.models.pooling import mean_and_deviation
 from emollm.modules.base import EmotionModule, Optimization, Scores
 
 
@@ -103,21 +104,5 @@ class Probe(EmotionModule):
         hidden, mask = self.hidden_states(batch)
         if self.layer_mix is not None:
             hidden = self.layer_mix(hidden)[:, None]
-        return self.head(pool(hidden, mask))
-
-
-def pool(hidden: Tensor, mask: Tensor) -> Tensor:
-    """Mean and standard deviation over the real frames of every layer.
-
-    Args:
-        hidden: (B, L, T, D).
-        mask: (B, T).
-
-    Returns:
-        (B, 2 L D).
-    """
-    weights = mask[:, None, :, None].to(hidden.dtype)
-    count = weights.sum(2).clamp(min=1)
-    mean = (hidden * weights).sum(2) / count
-    variance = ((hidden - mean[:, :, None]).square() * weights).sum(2) / count
-    return torch.cat([mean, (variance + 1e-6).sqrt()], dim=-1).flatten(1)
+        layers = [torch.cat(mean_and_deviation(layer, mask), dim=-1) for layer in hidden.unbind(1)]
+        return self.head(torch.cat(layers, dim=-1))

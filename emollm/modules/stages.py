@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any, Literal
 
 from emollm.errors import UserError
 
@@ -14,8 +15,13 @@ class Stage:
 
     epochs: int
     """Passes over the training part."""
-    prompt: str | None = None
+    prompt: str | dict[str, Any] | None = None
     """Template that is trained, by name or path (``asr``, ``joint``…); None takes the model's own prompt."""
+    answer: Literal["llm", "head"] = "llm"
+    """``head`` warms the interface up: a linear head answers in the LLM's place, which costs next to nothing
+    (the pooled auxiliary loss of BLSP-Emo, there ``input_er``)."""
+    rate: float = 1.0
+    """Share of the learning rates in this stage."""
     train_adapter: bool = True
     """False trains the interface (and trained backbone layers) alone, the LLM's adapter not."""
 

@@ -5,5 +5,6 @@ from emollm.models.interfaces.conv import ConvInterface
 from emollm.models.interfaces.mlp import MLPInterface
 from emollm.models.interfaces.qformer import QFormer
 from emollm.models.interfaces.qpmapper import QPMapper
+from emollm.models.interfaces.statistics import StatisticsInterface
 
-__all__ = ["ConvInterface", "Interface", "MLPInterface", "QFormer", "QPMapper"]
+__all__ = ["ConvInterface", "Interface", "MLPInterface", "QFormer", "QPMapper", "StatisticsInterface"]
