@@ -139,9 +139,8 @@ def build_speech_llm(
     language_model = load_llm(llm)
     audio = None
     if backbone is not None:
-        audio = AudioPath(
-            load_backbone(backbone), interface, layers, language_model.width, language_model.embedding_scale
-        )
+        encoder = load_backbone(backbone)
+        audio = AudioPath(encoder, interface, layers, language_model.width, language_model.embedding_scale)
     return SpeechLLM(language_model, audio, scoring, padding_side)
 
 

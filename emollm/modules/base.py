@@ -244,11 +244,12 @@ class EmotionModule(LightningModule, ABC):
         """Share of the full learning rate at an optimiser step: warm-up, then cosine, anew in each stage."""
         stages = self.stage_rates()
         steps_per_epoch = max(1, self.trainer.estimated_stepping_batches / (self.trainer.max_epochs or 1))
-        for index, (length, rate) in enumerate(stages):
-            total = max(1, round(length * steps_per_epoch))
-            if step < total or index == len(stages) - 1:
+        length, rate = stages[0]
+        for later in stages[1:]:
+            if step < (total := max(1, round(length * steps_per_epoch))):
                 break
-            step -= total
+            step, (length, rate) = step - total, later
+        total = max(1, round(length * steps_per_epoch))
         warmup = max(1, round(total * self.optimization.warmup))
         if step < warmup:
             return rate * (step + 1) / warmup
@@ -259,7 +260,8 @@ class EmotionModule(LightningModule, ABC):
     def trained_names(self) -> set[str]:
         """Names of the trained weights, and of buffers that training changes."""
         trained = {name for name, parameter in self.named_parameters() if parameter.requires_grad}
-        return trained | {name for name, _ in self.named_buffers() if name.startswith("head.")}
+        buffers = {name for name, _ in self.named_buffers() if _kind(name) == "own"}
+        return trained | {name for name in buffers if not name.startswith("metrics.")}
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         """Keep what was trained, and what the frozen parts were."""
