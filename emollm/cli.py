@@ -116,6 +116,7 @@ class EmotionCLI(LightningCLI):
         self._evaluate("test", kwargs)
 
     def _evaluate(self, verb: str, kwargs: dict[str, Any]) -> None:
+        self.datamodule.read()
         self._load_weights()
         getattr(self.trainer, verb)(self.model, datamodule=self.datamodule, verbose=False)
 

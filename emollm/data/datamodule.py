@@ -81,6 +81,7 @@ class EmotionData(LightningDataModule):
         """What to predict on; set by who asks for predictions."""
         self.parts: Split | None = None
         self.audit: Audit | None = None
+        self._split: Split | None = None
         self._store: FeatureStore | None = None
         self._transcripts: dict[str, str] = {}
         self._transcribe = None
@@ -95,19 +96,28 @@ class EmotionData(LightningDataModule):
         """
         if stage == "predict" or self.parts is not None:
             return
-        if not self.corpora:
-            raise UserError("data.corpora is empty: name at least one corpus (class_path and its root).")
-        table = UtteranceTable()
-        for corpus in self.corpora:
-            table = table + corpus.read()
-        table = self._mapped(table)
-        parts = self.protocol.split(table)
+        parts = self.read()
         used = parts.test if stage == "test" else parts.train + parts.validation
         if stage == "validate":
             used = parts.validation
         check(used, self.labels, self._needs_audio(), self._needs_transcript() and self.transcriber == "none")
         self.parts, self.audit = parts, audit(parts)
         self._store = self._features(used)
+
+    def read(self) -> Split:
+        """Read the corpora and split them; once, so that a wrong path is told before any model is loaded.
+
+        Raises:
+            UserError: when a corpus is not there, or does not have what the protocol needs.
+        """
+        if self._split is None:
+            if not self.corpora:
+                raise UserError("data.corpora is empty: name at least one corpus (class_path and its root).")
+            table = UtteranceTable()
+            for corpus in self.corpora:
+                table = table + corpus.read()
+            self._split = self.protocol.split(self._mapped(table))
+        return self._split
 
     def _mapped(self, table: UtteranceTable) -> UtteranceTable:
         """Labels in the words of the label set; what is outside of it stays for the check, or goes."""
@@ -135,27 +145,25 @@ class EmotionData(LightningDataModule):
         """Shuffled by seed and epoch; a run resumed in the middle of an epoch goes on where it stopped."""
         assert self.parts is not None
         table = self.parts.train
-        epoch, batches = self._place()
         sampler = EpochSampler(
             len(table),
             self.seed,
             self._weights(table) if self.balance else None,
-            skip=batches * self.batch_size,
+            place=self._place,
             rank=self.trainer.global_rank,
             world_size=self.trainer.world_size,
         )
-        sampler.set_epoch(epoch)
         return self._loader(table, self.augmentation, sampler)
 
     def _place(self) -> tuple[int, int]:
-        """Epoch and number of its batches that were done before; Lightning asks for the loader before it knows."""
+        """Epoch to begin with, and how many of its utterances this process consumed before an interruption."""
         epochs = self.trainer.fit_loop.epoch_progress.current
         batches = self.trainer.fit_loop.epoch_loop.batch_progress
         if epochs.ready == epochs.processed:
             return epochs.processed, 0
         if batches.is_last_batch:
             return epochs.processed + 1, 0
-        return epochs.processed, batches.current.ready
+        return epochs.processed, batches.current.ready * self.batch_size
 
     def val_dataloader(self) -> DataLoader[Item]:
         """The validation part, in order."""

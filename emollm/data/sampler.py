@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 
 import torch
 from torch.utils.data import Sampler
@@ -15,7 +15,8 @@ class EpochSampler(Sampler[tuple[int, int]]):
         size: number of utterances.
         seed: of the whole run.
         weights: chance of each utterance to be drawn, with replacement; None visits each one once.
-        skip: how many utterances of the first epoch were consumed before the run was interrupted.
+        place: tells, when the first epoch begins, which epoch that is and how many of its utterances were consumed
+            before the run was interrupted; Lightning knows this only after it has asked for the loader.
         rank: of this process.
         world_size: number of processes; each gets an equal share.
     """
@@ -25,14 +26,14 @@ class EpochSampler(Sampler[tuple[int, int]]):
         size: int,
         seed: int = 0,
         weights: Sequence[float] | None = None,
-        skip: int = 0,
+        place: Callable[[], tuple[int, int]] | None = None,
         rank: int = 0,
         world_size: int = 1,
     ) -> None:
         self.size = size
         self.seed = seed
         self.weights = weights
-        self.skip = skip
+        self.place = place
         self.rank = rank
         self.world_size = world_size
         self.epoch = 0
@@ -45,6 +46,10 @@ class EpochSampler(Sampler[tuple[int, int]]):
         return max(1, self.size // self.world_size)
 
     def __iter__(self) -> Iterator[tuple[int, int]]:
+        skip = 0
+        if self.place is not None:
+            self.epoch, skip = self.place()
+            self.place = None
         generator = torch.Generator().manual_seed(self.seed * 1_000_003 + self.epoch)
         if self.weights is None:
             order = torch.randperm(self.size, generator=generator)
@@ -52,5 +57,4 @@ class EpochSampler(Sampler[tuple[int, int]]):
             weights = torch.tensor(self.weights, dtype=torch.double)
             order = torch.multinomial(weights, self.size, replacement=True, generator=generator)
         mine = order[self.rank :: self.world_size][: len(self)]
-        start, self.skip = self.skip, 0
-        return iter([(self.epoch, int(index)) for index in mine[start:]])
+        return iter([(self.epoch, int(index)) for index in mine[skip:]])

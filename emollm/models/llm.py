@@ -53,8 +53,9 @@ class CausalLM(nn.Module):
         fingerprint: of the frozen base weights.
     """
 
-    def __init__(self, model: Any, tokenizer: Any, base_fingerprint: str) -> None:
+    def __init__(self, model: Any, tokenizer: Any, base_fingerprint: str, checkpointing: bool = False) -> None:
         super().__init__()
+        self.checkpointing = checkpointing
         self.model = model
         self.tokenizer = tokenizer
         self.fingerprint = base_fingerprint
@@ -116,7 +117,7 @@ class CausalLM(nn.Module):
     def train(self, mode: bool = True) -> CausalLM:
         """The frozen weights stay in eval mode (no dropout of theirs); the adapter's dropout follows."""
         # Checkpointing is the exception: transformers switches it on in train mode only.
-        super().train(mode and getattr(self.model, "is_gradient_checkpointing", False))
+        super().train(mode and self.checkpointing)
         for name, module in self.model.named_modules():
             if "lora_dropout" in name:
                 module.train(mode)
@@ -132,7 +133,7 @@ def load_llm(spec: LLMSpec) -> CausalLM:
     from transformers import AutoModelForCausalLM, AutoTokenizer
 
     path = resolve(spec.source)
-    with readable_errors(spec.source, "the language model"):
+    with readable_errors(path, "the language model"):
         tokenizer = AutoTokenizer.from_pretrained(path)
         model = AutoModelForCausalLM.from_pretrained(
             path, dtype=getattr(torch, spec.dtype), quantization_config=_quantization(spec)
@@ -145,7 +146,7 @@ def load_llm(spec: LLMSpec) -> CausalLM:
     if spec.gradient_checkpointing:
         model.gradient_checkpointing_enable(gradient_checkpointing_kwargs={"use_reentrant": False})
         model.enable_input_require_grads()
-    return CausalLM(_adapt(model, spec), tokenizer, base_fingerprint)
+    return CausalLM(_adapt(model, spec), tokenizer, base_fingerprint, spec.gradient_checkpointing)
 
 
 def _adapt(model: Any, spec: LLMSpec) -> Any:

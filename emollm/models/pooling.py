@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from torch import Tensor
+from torch import Tensor, nn
 
 
 def mean_and_deviation(frames: Tensor, mask: Tensor) -> tuple[Tensor, Tensor]:
@@ -21,3 +21,16 @@ def mean_and_deviation(frames: Tensor, mask: Tensor) -> tuple[Tensor, Tensor]:
     variance = ((frames - mean[:, None]).square() * weights).sum(1) / count
     # The small constant keeps the gradient of the root finite.
     return mean, (variance + 1e-6).sqrt()
+
+
+class Standardize(nn.BatchNorm1d):
+    """Centres and scales each feature by the training part's running mean and deviation."""
+
+    def __init__(self, size: int) -> None:
+        super().__init__(size, affine=False)
+
+    def forward(self, input: Tensor) -> Tensor:
+        """(B, F) → (B, F); a training batch of one has no deviation of its own and takes the running one."""
+        if self.training and len(input) == 1:
+            return nn.functional.batch_norm(input, self.running_mean, self.running_var, eps=self.eps)
+        return super().forward(input)

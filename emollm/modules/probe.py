@@ -10,21 +10,8 @@ from torch import Tensor, nn
 from emollm.data.batch import Batch
 from emollm.models.backbones import Backbone, BackboneSpec, load_backbone
 from emollm.models.layer_mix import LayerMix
-from emollm.models.pooling import mean_and_deviation
+from emollm.models.pooling import Standardize, mean_and_deviation
 from emollm.modules.base import EmotionModule, Optimization, Scores
-
-
-class Standardize(nn.BatchNorm1d):
-    """Centres and scales each feature by the training part's running mean and deviation."""
-
-    def __init__(self, size: int) -> None:
-        super().__init__(size, affine=False)
-
-    def forward(self, input: Tensor) -> Tensor:
-        """(B, F) → (B, F); a training batch of one has no deviation of its own and takes the running one."""
-        if self.training and len(input) == 1:
-            return nn.functional.batch_norm(input, self.running_mean, self.running_var, eps=self.eps)
-        return super().forward(input)
 
 
 class Probe(EmotionModule):

@@ -1,0 +1,125 @@
+"""CREMA-D: twelve sentences, spoken by 91 actors in six emotions, and judged by a crowd."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from emollm.data.corpora.base import FileNameCorpus
+from emollm.data.corpora.rows import find_files, read_rows
+from emollm.data.utterance import Utterance, UtteranceTable
+from emollm.errors import UserError
+
+_LABELS = {"ANG": "angry", "DIS": "disgust", "FEA": "fear", "HAP": "happy", "NEU": "neutral", "SAD": "sad"}
+_VOTES = {label[0].upper(): label for label in _LABELS.values()}
+_LEVELS = {"LO": "low", "MD": "medium", "HI": "high", "XX": None, "X": None}
+_SENTENCES = {
+    "IEO": "It's eleven o'clock.",
+    "TIE": "That is exactly what happened.",
+    "IOM": "I'm on my way to the meeting.",
+    "IWW": "I wonder what this is about.",
+    "TAI": "The airplane is almost full.",
+    "MTI": "Maybe tomorrow it will be cold.",
+    "IWL": "I would like a new alarm clock.",
+    "ITH": "I think I have a doctor's appointment.",
+    "DFA": "Don't forget a jacket.",
+    "ITS": "I think I've seen this before.",
+    "TSI": "The surface is slick.",
+    "WSI": "We'll stop in a couple of minutes.",
+}
+
+
+class CremaD(FileNameCorpus):
+    """The Crowd-sourced Emotional Multimodal Actors Dataset (Cao et al. 2014, doi:10.1109/TAFFC.2014.2336244).
+
+    7442 recordings from github.com/CheyneyComputerScience/CREMA-D (Open Database License): 91 actors, 12 sentences;
+    1271 each of angry, disgust, fear, happy and sad, 1087 neutral. The label is the emotion that was acted. Every
+    sentence is spoken in every emotion, so the transcript tells nothing.
+
+    ``votes`` are what the crowd heard in the voice alone, from ``tabulatedVotes.csv`` (its rows 1…, not those of
+    the face, 2…, nor of both, 3…); else from the ``VoiceVote`` of ``summaryTable.csv``, where emotions that tied
+    share one vote. The crowd heard neutral in half of all recordings, so votes and labels differ much.
+
+    ``VideoDemographics.csv`` gives gender, and ``extra`` ``age``, ``race``, ``ethnicity``; ``extra`` further holds
+    ``intensity`` (low, medium, high; for the sentence IEO only). The tables may lie anywhere below the root. Known
+    faults: 1076_MTI_SAD_XX is silent, 1064_IEO_DIS_MD lasts a minute and 1064_TIE_SAD_XX does not play (issue 8);
+    a plain copy of the repository holds Git LFS pointers for sound files.
+
+    Args:
+        root: the folder of the corpus; the files may lie at any depth, in any sound format.
+    """
+
+    name = "cremad"
+    language = "en"
+    pattern = re.compile(r"(?P<actor>\d{4})_(?P<sentence>[A-Z]{3})_(?P<emotion>[A-Z]{3})_(?P<level>[A-Z]{1,2})")
+    example = "1001_DFA_ANG_XX.wav"
+
+    def describe(self, match: re.Match[str]) -> dict[str, Any]:
+        """Actor, sentence, emotion, intensity."""
+        part = match.groupdict()
+        return {
+            "label": _LABELS.get(part["emotion"], part["emotion"]),
+            "transcript": _SENTENCES.get(part["sentence"]),
+            "sentence": part["sentence"],
+            "speaker": part["actor"],
+            "extra": {"intensity": _LEVELS.get(part["level"], part["level"])},
+        }
+
+    def read(self) -> UtteranceTable:
+        """Every recording once, sorted by name, with votes and actors where their tables are there.
+
+        Raises:
+            UserError: when no file is named as the corpus names its files, or a table lacks a column.
+        """
+        table = super().read()
+        folder = self.folder()
+        votes = _read_votes(folder)
+        actors = _read_actors(folder)
+
+        def add(row: Utterance) -> Utterance:
+            actor = actors.get(row.speaker or "", {})
+            facts = {name: actor.get(name) for name in ("age", "race", "ethnicity")} if actors else {}
+            return replace(
+                row, votes=votes.get(_clip(row.id)), gender=actor.get("gender"), extra=row.extra | facts
+            )
+
+        return table.map(add)
+
+
+def _clip(name: str) -> str:
+    """A recording's name in the tables: some releases have one file end in _X that they call _XX."""
+    return f"{name}X" if name.endswith("_X") else name
+
+
+def _read_votes(folder: Path) -> dict[str, dict[str, float]]:
+    found: dict[str, dict[str, float]] = {}
+    for file in find_files(folder, "tabulatedVotes.csv")[:1]:
+        for line, row in enumerate(read_rows(file, ("filename", *(code.lower() for code in _VOTES))), 2):
+            # The first digit of a row's name is what was shown: 1 voice, 2 face, 3 both.
+            if row.get("", "").startswith(("2", "3")):
+                continue
+            try:
+                counts = {label: float(row[code.lower()]) for code, label in _VOTES.items()}
+            except ValueError:
+                raise UserError(f"{file}, row {line}: the counts of votes must be numbers.") from None
+            found.setdefault(_clip(row["filename"]), {label: count for label, count in counts.items() if count})
+    for file in find_files(folder, "summaryTable.csv")[:1]:
+        for row in read_rows(file, ("filename", "voicevote")):
+            tied = row["voicevote"].split(":")
+            found.setdefault(_clip(row["filename"]), {_VOTES.get(code, code): 1 / len(tied) for code in tied})
+    return found
+
+
+def _read_actors(folder: Path) -> dict[str, dict[str, Any]]:
+    return {
+        row["actorid"]: {
+            "gender": row["sex"].lower() or None,
+            "age": int(row["age"]) if row["age"].isdecimal() else None,
+            "race": row.get("race") or None,
+            "ethnicity": row.get("ethnicity") or None,
+        }
+        for file in find_files(folder, "VideoDemographics.csv")[:1]
+        for row in read_rows(file, ("actorid", "age", "sex"))
+    }

@@ -1,0 +1,74 @@
+"""nEMO: ninety Polish sentences, spoken by nine actors in six emotions."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import replace
+from pathlib import PurePath
+from typing import Any
+
+from emollm.data.corpora.base import FileNameCorpus
+from emollm.data.corpora.rows import find_files, mend, read_rows
+from emollm.data.labels import canonical
+from emollm.data.utterance import Utterance, UtteranceTable
+
+_SPEAKERS = {
+    "EB0": ("female", 27),
+    "IC0": ("female", 28),
+    "KD0": ("female", 28),
+    "KS0": ("male", 23),
+    "MK0": ("female", 23),
+    "MP0": ("male", 24),
+    "SM0": ("male", 24),
+    "TP0": ("male", 26),
+    "WR0": ("male", 23),
+}
+
+
+class Nemo(FileNameCorpus):
+    """nEMO (Christop 2024, LREC-COLING; github.com/amu-cai/nEMO, CC BY-NC-SA 4.0).
+
+    4481 recordings: 809 neutral, 769 sad, 749 angry, 749 happy, 736 fear, 669 surprise. 9 speakers, 90 sentences,
+    each in every emotion, so the transcript tells nothing. MK0 has no surprise, MP0 256 recordings. There is no
+    official split.
+
+    The file name tells speaker, emotion and sentence; ``data.tsv`` beside ``samples/`` gives the transcripts.
+    ``extra`` holds ``age`` in years.
+
+    Args:
+        root: the folder of the corpus; the files may lie at any depth, in any sound format.
+    """
+
+    name = "nemo"
+    language = "pl"
+    pattern = re.compile(r"(?P<speaker>[A-Z]{2}\d)_(?P<emotion>[a-z]+)_(?P<sentence>\d+)")
+    example = "SM0_anger_77.wav"
+
+    def describe(self, match: re.Match[str]) -> dict[str, Any]:
+        """Speaker, emotion, sentence."""
+        part = match.groupdict()
+        gender, age = _SPEAKERS.get(part["speaker"], (None, None))
+        return {
+            "label": canonical(part["emotion"]),
+            "sentence": part["sentence"],
+            "speaker": part["speaker"],
+            "gender": gender,
+            "extra": {"age": age},
+        }
+
+    def read(self) -> UtteranceTable:
+        """Every recording once, sorted by name, with its transcript where ``data.tsv`` is there.
+
+        Raises:
+            UserError: when no file is named as the corpus names its files, or ``data.tsv`` lacks a column.
+        """
+        texts = {
+            PurePath(row["file_id"]).stem: mend(row["raw_text"])
+            for file in find_files(self.folder(), "data.tsv")[:1]
+            for row in read_rows(file, ("file_id", "raw_text"))
+        }
+
+        def add(row: Utterance) -> Utterance:
+            return replace(row, transcript=texts.get(row.id) or None)
+
+        return super().read().map(add)
