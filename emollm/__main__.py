@@ -53,10 +53,12 @@ def main(argv: list[str] | None = None) -> int:
     from emollm.errors import UserError
 
     try:
-        if verb in TRAINER_VERBS:
-            from emollm.cli import run
+        if verb in TRAINER_VERBS and rest in (["-h"], ["--help"]):
+            from emollm import helptext
 
-            run(argv)
+            helptext.show(verb, lambda: _run(argv))
+        elif verb in TRAINER_VERBS:
+            _run(argv)
         elif verb == "models":
             from emollm.verbs.models import main as models
 
@@ -76,6 +78,12 @@ def main(argv: list[str] | None = None) -> int:
         print("emollm: interrupted; the same command goes on where it stopped.", file=sys.stderr)
         return 130
     return 0
+
+
+def _run(argv: list[str]) -> None:
+    from emollm.cli import run
+
+    run(argv)
 
 
 if __name__ == "__main__":

@@ -12,7 +12,6 @@ from emollm.data.utterance import Utterance
 
 if TYPE_CHECKING:
     from emollm.data.batch import Batch
-    from emollm.modules.base import EmotionModule
 
 
 @dataclass(frozen=True)
@@ -67,9 +66,19 @@ def from_scores(
     probabilities: Tensor | None,
     predictions: Tensor | None,
     transcripts: list[str | None] | None,
-    module: EmotionModule,
+    labels: list[str],
+    model: str,
 ) -> list[Prediction]:
-    """Predictions of a batch: first those that could be read, then the broken ones."""
+    """Predictions of a batch: first those that could be read, then the broken ones.
+
+    Args:
+        batch: what was asked about.
+        probabilities: (B, K), or None for a task without labels.
+        predictions: (B,) label index, -1 for an answer that could not be read; None takes the most probable.
+        transcripts: what the model wrote down itself; None keeps what it was given.
+        labels: the K labels.
+        model: name of the model.
+    """
     if predictions is None and probabilities is not None:
         predictions = probabilities.argmax(-1)
     seconds = (batch.lengths / SAMPLE_RATE).tolist()
@@ -80,16 +89,16 @@ def from_scores(
         rows.append(
             Prediction(
                 utterance=utterance,
-                label=module.labels[chosen] if chosen >= 0 else None,
-                probabilities=dict(zip(module.labels, values, strict=False)),
+                label=labels[chosen] if chosen >= 0 else None,
+                probabilities=dict(zip(labels, values, strict=False)),
                 transcript=transcripts[index] if transcripts is not None else utterance.transcript,
                 duration=seconds[index] if index < len(seconds) else None,
-                model=module.name,
+                model=model,
                 error="the answer could not be read" if chosen < 0 and probabilities is not None else None,
             )
         )
     for utterance, reason in batch.broken:
-        rows.append(Prediction(utterance, None, {}, utterance.transcript, None, module.name, reason))
+        rows.append(Prediction(utterance, None, {}, utterance.transcript, None, model, reason))
     return rows
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import warnings
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
@@ -167,7 +168,10 @@ def _adapt(model: Any, spec: LLMSpec) -> Any:
             use_dora=adapter.kind == "dora",
         )
     try:
-        return get_peft_model(model, config)
+        with warnings.catch_warnings():
+            # PEFT asks for an attribute that transformers has renamed.
+            warnings.filterwarnings("ignore", message=".*is_gradient_checkpointing.*")
+            return get_peft_model(model, config)
     except ValueError as error:
         raise UserError(
             f"model.llm.adapter.targets {adapter.targets or '(default)'} do not fit '{spec.source}': "

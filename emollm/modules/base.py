@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from typing import Any, Literal
@@ -10,29 +9,17 @@ from typing import Any, Literal
 import torch
 from lightning.pytorch import LightningModule
 from torch import Tensor, nn
+from torch.optim.lr_scheduler import LambdaLR
 
 from emollm import __version__
+from emollm.data.augment import Augmentation
 from emollm.data.batch import Batch
 from emollm.data.labels import LabelSet
 from emollm.errors import UserError
 from emollm.metrics import EmotionMetrics
 from emollm.models.backbones import Backbone
+from emollm.modules.optimization import Optimization, parameter_groups, part_of, rate_at
 from emollm.prediction import Prediction, from_scores
-
-
-@dataclass
-class Optimization:
-    """AdamW with one learning rate a part, a linear warm-up and a cosine to zero over each stage."""
-
-    learning_rate: float = 1e-3
-    """Of what is trained from nothing: layer mix and interface, or the probe's head."""
-    adapter_learning_rate: float = 2e-4
-    """Of the LLM's adapter."""
-    backbone_learning_rate: float = 1e-5
-    """Of backbone layers that are trained."""
-    weight_decay: float = 0.01
-    warmup: float = 0.05
-    """Share of a stage's steps."""
 
 
 @dataclass
@@ -146,9 +133,23 @@ class EmotionModule(LightningModule, ABC):
         backbone = self.audio_backbone
         assert backbone is not None
         if batch.features is not None and batch.mask is not None:
-            return batch.features.float(), batch.mask
-        hidden, mask = backbone(batch.waveforms, batch.lengths)
-        return hidden.float() if hidden.requires_grad else hidden.half().float(), mask
+            hidden, mask = batch.features.float(), batch.mask
+        else:
+            hidden, mask = backbone(batch.waveforms, batch.lengths)
+            hidden = hidden.float() if hidden.requires_grad else hidden.half().float()
+        augmentation = self.augmentation
+        if augmentation is None or not augmentation.changes_features:
+            return hidden, mask
+        generator = torch.Generator().manual_seed(int(torch.randint(2**62, ())))
+        frames = augmentation.apply_features(hidden.transpose(1, 2).flatten(2), mask, generator)
+        return frames.unflatten(2, (hidden.shape[1], -1)).transpose(1, 2), mask
+
+    @property
+    def augmentation(self) -> Augmentation | None:
+        """Random changes of the training features; None outside of training."""
+        if not self.training or self._trainer is None:
+            return None
+        return getattr(self.trainer.datamodule, "augmentation", None)
 
     def metric_prefix(self, part: str) -> str:
         """Under which name figures are logged."""
@@ -194,7 +195,9 @@ class EmotionModule(LightningModule, ABC):
     def predict_step(self, batch: Batch, batch_idx: int = 0) -> list[Prediction]:
         """One prediction an utterance, those that could not be read included with their reasons."""
         scores = self.score(batch) if len(batch) else Scores(None)
-        return from_scores(batch, scores.probabilities, scores.predictions, scores.transcripts, self)
+        return from_scores(
+            batch, scores.probabilities, scores.predictions, scores.transcripts, self.labels, self.name
+        )
 
     def on_validation_epoch_end(self) -> None:
         """Log the validation metrics."""
@@ -212,7 +215,9 @@ class EmotionModule(LightningModule, ABC):
             corpora = [u.corpus for u, has in zip(batch.utterances, known.tolist(), strict=True) if has]
             predictions = scores.predictions[known] if scores.predictions is not None else None
             self.metrics[part].update(scores.probabilities[known], batch.targets[known], corpora, predictions)
-        return from_scores(batch, scores.probabilities, scores.predictions, scores.transcripts, self)
+        return from_scores(
+            batch, scores.probabilities, scores.predictions, scores.transcripts, self.labels, self.name
+        )
 
     def _log_metrics(self, part: str, prefix: str) -> None:
         metric = self.metrics[part]
@@ -224,43 +229,19 @@ class EmotionModule(LightningModule, ABC):
 
     def configure_optimizers(self) -> dict[str, Any]:
         """AdamW over what is trained, each part at its own learning rate."""
-        rates = {
-            "adapter": self.optimization.adapter_learning_rate,
-            "backbone": self.optimization.backbone_learning_rate,
-            "own": self.optimization.learning_rate,
-        }
-        groups = []
-        for kind, rate in rates.items():
-            params = [p for n, p in self.named_parameters() if p.requires_grad and _kind(n) == kind]
-            if params:
-                groups.append({"params": params, "lr": rate, "name": kind})
-        if not groups:
-            raise UserError("Nothing is trained: choose an adapter, an interface or trained_layers, or use test.")
+        groups = parameter_groups(self, self.optimization)
         optimizer = torch.optim.AdamW(groups, weight_decay=self.optimization.weight_decay)
-        schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, self._rate_at)
+        steps = max(1, self.trainer.estimated_stepping_batches / (self.trainer.max_epochs or 1))
+        stages, warmup = self.stage_rates(), self.optimization.warmup
+        schedule = LambdaLR(optimizer, lambda step: rate_at(step, stages, steps, warmup))
         return {"optimizer": optimizer, "lr_scheduler": {"scheduler": schedule, "interval": "step"}}
-
-    def _rate_at(self, step: int) -> float:
-        """Share of the full learning rate at an optimiser step: warm-up, then cosine, anew in each stage."""
-        stages = self.stage_rates()
-        steps_per_epoch = max(1, self.trainer.estimated_stepping_batches / (self.trainer.max_epochs or 1))
-        length, rate = stages[0]
-        for later in stages[1:]:
-            if step < (total := max(1, round(length * steps_per_epoch))):
-                break
-            step, (length, rate) = step - total, later
-        total = max(1, round(length * steps_per_epoch))
-        warmup = max(1, round(total * self.optimization.warmup))
-        if step < warmup:
-            return rate * (step + 1) / warmup
-        return rate * 0.5 * (1 + math.cos(math.pi * min(1.0, (step - warmup) / max(1, total - warmup))))
 
     # -- checkpoints ----------------------------------------------------------------------------------------
 
     def trained_names(self) -> set[str]:
         """Names of the trained weights, and of buffers that training changes."""
         trained = {name for name, parameter in self.named_parameters() if parameter.requires_grad}
-        buffers = {name for name, _ in self.named_buffers() if _kind(name) == "own"}
+        buffers = {name for name, _ in self.named_buffers() if part_of(name) == "own"}
         return trained | {name for name in buffers if not name.startswith("metrics.")}
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
@@ -317,9 +298,3 @@ class EmotionModule(LightningModule, ABC):
             "sample_rate": 16_000,
             "fingerprints": self.fingerprints(),
         }
-
-
-def _kind(name: str) -> str:
-    if ".llm." in f".{name}":
-        return "adapter"
-    return "backbone" if ".backbone." in f".{name}" else "own"

@@ -17,7 +17,8 @@ from emollm.models.llm import LLMSpec
 from emollm.models.pooling import mean_and_deviation
 from emollm.models.prompts import PromptTemplate, load_template
 from emollm.models.speech_llm import SpeechLLM, build_speech_llm
-from emollm.modules.base import EmotionModule, Optimization, Scores
+from emollm.modules.base import EmotionModule, Scores
+from emollm.modules.optimization import Optimization
 from emollm.modules.stages import Stage, stage_at
 
 

@@ -34,9 +34,9 @@ _SENTENCES = {
 class CremaD(FileNameCorpus):
     """The Crowd-sourced Emotional Multimodal Actors Dataset (Cao et al. 2014, doi:10.1109/TAFFC.2014.2336244).
 
-    7442 recordings from github.com/CheyneyComputerScience/CREMA-D (Open Database License): 91 actors, 12 sentences;
-    1271 each of angry, disgust, fear, happy and sad, 1087 neutral. The label is the emotion that was acted. Every
-    sentence is spoken in every emotion, so the transcript tells nothing.
+    7442 recordings from github.com/CheyneyComputerScience/CREMA-D (Open Database License): 91 actors, 12
+    sentences; 1271 each of angry, disgust, fear, happy and sad, 1087 neutral. The label is the emotion that was
+    acted. Every sentence is spoken in every emotion, so the transcript tells nothing.
 
     ``votes`` are what the crowd heard in the voice alone, from ``tabulatedVotes.csv`` (its rows 1…, not those of
     the face, 2…, nor of both, 3…); else from the ``VoiceVote`` of ``summaryTable.csv``, where emotions that tied

@@ -40,9 +40,9 @@ class Meld(Corpus):
     ========  =======  =======  ========  =====  ====  =====  =======  ====
 
     Where there are clips, two utterances are left out unless somebody has mended their clips: train dia125_utt3
-    does not open (issue 39 of the repository) and dev dia110_utt7 is missing (issues 22, 27). That leaves the 9988,
-    1108 and 2610 of the literature. Train dia309_utt0 and test dia38_utt4 and dia220_utt0 are cut wrongly and last
-    minutes (issue 20). Clips without a row (``final_videos_test…`` and others) are passed over.
+    does not open (issue 39 of the repository) and dev dia110_utt7 is missing (issues 22, 27). That leaves the
+    9988, 1108 and 2610 of the literature. Train dia309_utt0 and test dia38_utt4 and dia220_utt0 are cut wrongly
+    and last minutes (issue 20). Clips without a row (``final_videos_test…`` and others) are passed over.
 
     Dialogues are whole and in order; ``turn`` is the owners' Utterance_ID, which skips numbers. The main cast
     speaks in all three parts. ``session`` is the episode, which parts share too. ``extra`` holds ``sentiment``,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import csv
 import io
 from collections.abc import Sequence
@@ -12,7 +13,9 @@ from emollm.errors import UserError
 
 # Windows-1252 puts curly quotes where Latin-1 and Unicode have control characters that no text contains.
 _QUOTES = {
-    code: bytes([code]).decode("cp1252") for code in range(0x80, 0xA0) if code not in (0x81, 0x8D, 0x8F, 0x90, 0x9D)
+    code: bytes([code]).decode("cp1252")
+    for code in range(0x80, 0xA0)
+    if code not in (0x81, 0x8D, 0x8F, 0x90, 0x9D)
 }
 
 
@@ -44,25 +47,26 @@ def read_rows(file: Path, required: Sequence[str]) -> list[dict[str, str]]:
             "corpus's owners distribute it."
         )
     rows = []
-    for cells in reader:
-        if len(cells) > len(header):
-            raise UserError(f"{file}, line {reader.line_num}: {len(cells)} cells for {len(header)} columns.")
-        if any(cell.strip() for cell in cells):
-            padded = cells + [""] * (len(header) - len(cells))
-            rows.append({name: cell.strip() for name, cell in zip(header, padded, strict=True)})
+    try:
+        for cells in reader:
+            if len(cells) > len(header):
+                raise UserError(f"{file}, line {reader.line_num}: {len(cells)} cells for {len(header)} columns.")
+            if any(cell.strip() for cell in cells):
+                padded = cells + [""] * (len(header) - len(cells))
+                rows.append({name: cell.strip() for name, cell in zip(header, padded, strict=True)})
+    except csv.Error as error:
+        raise UserError(f"{file}, line {reader.line_num}: {error}.") from error
     return rows
 
 
 def mend(text: str) -> str:
     """A text with the quotes, dashes and accents that its writer meant, and single blanks.
 
-    Two faults are common: Windows-1252 read as Latin-1 (``\\x92`` for an apostrophe), and UTF-8 read as
-    Windows-1252 (``\u00e2\u20ac\u2122`` for one).
+    Two faults are common: Windows-1252 read as Latin-1 (an apostrophe is U+0092), and UTF-8 read as Windows-1252
+    (an apostrophe is three odd letters).
     """
     text = text.translate(_QUOTES)
     if any(mark in text for mark in ("\u00e2\u20ac", "\u00c3")):
-        try:
+        with contextlib.suppress(UnicodeError):  # a real \u00c3, or a mixture: better left than guessed at
             text = text.encode("cp1252").decode("utf-8")
-        except UnicodeError:
-            pass  # a real \u00c3 or a mixture: better as it is than guessed at
     return " ".join(text.split())

@@ -1,0 +1,88 @@
+"""ESD: ten English and ten Chinese speakers, 350 sentences a language in five emotions."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import replace
+from typing import Any
+
+from emollm.data.corpora.base import FileNameCorpus
+from emollm.data.corpora.rows import find_files, mend
+from emollm.data.corpora.text import read_text
+from emollm.data.labels import EMOTIONS, canonical
+from emollm.data.protocols.parts import part_of
+from emollm.data.utterance import Utterance, UtteranceTable
+
+_SENTENCES = 350
+# Each speaker's files are numbered through, 350 an emotion, in this order.
+_ORDER = ("neutral", "angry", "happy", "sad", "surprise")
+_MEN = {4, 5, 6, 8, 10, 11, 12, 13, 14, 20}
+_LINE = re.compile(r"\s*(?P<id>\d{4}_\d{6})\s+(?P<text>.*?)\s*(?:\t[^\t]*)?")
+
+
+class Esd(FileNameCorpus):
+    """The Emotional Speech Dataset (Zhou et al. 2021, ICASSP; github.com/HLTSingapore/Emotional-Speech-Data).
+
+    On request, for research. 35000 recordings: 7000 each of angry, happy, neutral, sad and surprise; speakers 0001
+    to 0010 speak Chinese, 0011 to 0020 English. Every sentence is spoken by every speaker of its language in every
+    emotion, so the transcript tells nothing.
+
+    Read as ``0011/Angry/0011_000351.wav``, or with the folders ``train``, ``evaluation`` and ``test`` in between.
+    ``split`` is the owners': of each speaker's 350 sentences 20 are validation, 30 test and 300 train, so all
+    parts share the speakers; LeaveOneSpeakerOut does not. Transcripts come from ``0011/0011.txt``, some of which
+    are UTF-16.
+
+    Args:
+        root: the folder of the corpus; the files may lie at any depth, in any sound format.
+        language: en or zh reads the speakers of one language only.
+    """
+
+    name = "esd"
+    pattern = re.compile(r"(?P<speaker>\d{4})_(?P<number>\d{6})")
+    example = "0011_000351.wav"
+
+    def __init__(self, root: str, language: str | None = None) -> None:
+        super().__init__(root)
+        self.only = language
+
+    def describe(self, match: re.Match[str]) -> dict[str, Any] | None:
+        """Speaker and number, which tells emotion, sentence and part."""
+        speaker, number = int(match["speaker"]), int(match["number"])
+        language = "zh" if speaker <= 10 else "en"
+        if self.only not in (None, language):
+            return None
+        emotion, sentence = divmod(number - 1, _SENTENCES)
+        return {
+            "label": _ORDER[emotion] if 0 <= emotion < len(_ORDER) else None,
+            "sentence": f"{language}{sentence + 1:03}",
+            "speaker": match["speaker"],
+            "gender": "male" if speaker in _MEN else "female",
+            "language": language,
+            "split": "validation" if sentence < 20 else "test" if sentence < 50 else "train",
+        }
+
+    def read(self) -> UtteranceTable:
+        """Every recording once, sorted by name, with its transcript where the speaker's text file is there.
+
+        Raises:
+            UserError: when no file is named as the corpus names its files.
+        """
+        table = super().read()
+        names = [f"{speaker}.txt" for speaker in table.unique("speaker")]
+        texts = {
+            match["id"]: mend(match["text"])
+            for file in find_files(self.folder(), *names)
+            for match in map(_LINE.fullmatch, read_text(file).lstrip("\ufeff").split("\n"))
+            if match
+        }
+        return table.map(lambda row: _with_folders(replace(row, transcript=texts.get(row.id) or None)))
+
+
+def _with_folders(row: Utterance) -> Utterance:
+    """Folders, where they speak, know better than the number which emotion and part a recording is."""
+    for name in row.path.parts[-3:-1] if row.path else ():
+        if canonical(name) in EMOTIONS:
+            row = replace(row, label=canonical(name))
+        elif part_of(name):
+            row = replace(row, split=part_of(name))
+    return row

@@ -1,0 +1,164 @@
+"""IEMOCAP: ten actors in pairs, scripted and improvised, judged turn by turn."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from emollm.data.audio import find_sound_files
+from emollm.data.corpora.base import Corpus
+from emollm.data.corpora.rows import mend
+from emollm.data.corpora.text import read_text
+from emollm.data.labels import canonical
+from emollm.data.utterance import Utterance, UtteranceTable
+from emollm.errors import UserError
+
+_LABELS = {
+    "ang": "angry",
+    "dis": "disgust",
+    "exc": "excited",
+    "fea": "fear",
+    "fru": "frustrated",
+    "hap": "happy",
+    "neu": "neutral",
+    "oth": "other",
+    "sad": "sad",
+    "sur": "surprise",
+    "xxx": None,  # the annotators did not agree
+}
+_TURN = re.compile(
+    r"\[(?P<start>[\d.]+) *- *(?P<end>[\d.]+)\]\s+(?P<id>Ses\d\d[FM]_\w+)\s+(?P<label>\w+)"
+    r"\s+\[(?P<v>[\d.-]+), *(?P<a>[\d.-]+), *(?P<d>[\d.-]+)\]"
+)
+_JUDGED = re.compile(r"C-(?P<who>[A-Z]+)\d*:\s*(?P<emotions>[^(]*)")
+_TEXT = re.compile(r"(?P<id>Ses\d\d[FM]_\w+)\s*\[[\d. -]+\]\s*:\s*(?P<text>.*)")
+
+
+@dataclass
+class _Turn:
+    start: float
+    end: float
+    id: str
+    label: str
+    valence: float
+    arousal: float
+    dominance: float
+    votes: Counter[str] = field(default_factory=Counter)
+    own: list[str] = field(default_factory=list)
+
+
+class Iemocap(Corpus):
+    """Interactive Emotional Dyadic Motion Capture (Busso et al. 2008, doi:10.1007/s10579-008-9076-6).
+
+    On request from sail.usc.edu/iemocap, for research. Read from the full release: ``Session1`` to ``Session5``,
+    each with ``dialog/EmoEvaluation/*.txt``, ``dialog/transcriptions/*.txt`` and ``sentences/wav/*/*.wav``.
+
+    10039 turns in 151 dialogues of 10 speakers: 1849 frustrated, 1708 neutral, 1103 angry, 1084 sad, 1041 excited,
+    595 happy, 107 surprise, 40 fear, 3 other, 2 disgust, and 2507 on which the annotators did not agree (code
+    xxx), which have no label. The label set ``iemocap4`` counts excited as happy and has 5531 of them, by session
+    1085, 1023, 1151, 1031 and 1241; ``iemocap6`` has 7380; both want ``data.other_labels: drop``.
+
+    The speaker is the letter behind the last underscore: in Ses01F_impro01_M003 the man speaks, and Ses01F only
+    names who wore the markers. Published lists that take the first letter mix the two up.
+
+    ``votes`` count the emotions that each annotator named, several at times; the speakers' own judgement (C-F1,
+    C-M1) is in ``extra`` as ``self``. ``valence``, ``arousal`` and ``dominance`` are means of the annotators, 1 to
+    5. ``turn`` counts by time over both speakers. ``extra`` further holds ``improvised``, and ``turn_from`` and
+    ``turn_to`` in seconds of the dialogue. Transcripts keep the owners' marks, as [LAUGHTER]. Actors repeat
+    scripts with each other, so sentences recur between sessions.
+
+    Args:
+        root: the folder that holds Session1 to Session5, absolute or below the current folder or ``EMOLLM_DATA``.
+    """
+
+    name = "iemocap"
+
+    def read(self) -> UtteranceTable:
+        """Every turn, by session, dialogue and time.
+
+        Raises:
+            UserError: when there are no evaluations below the root, or one has no turns or an unknown label.
+        """
+        folder = self.folder()
+        files = sorted(folder.glob("**/EmoEvaluation/Ses*.txt"))
+        if not files:
+            raise UserError(
+                f"{self.name}: there is no Session1/dialog/EmoEvaluation/Ses….txt below {folder}: point root at "
+                "the folder that holds Session1 to Session5."
+            )
+        texts = dict(pair for path in sorted(folder.glob("**/transcriptions/Ses*.txt")) for pair in _texts(path))
+        sounds = {path.stem: path for path in find_sound_files(folder)}
+        heard = any(re.fullmatch(r"Ses\d\d[FM]_\w+_[FM]\w*\d+", stem) for stem in sounds)
+        rows: list[Utterance] = []
+        for file in files:
+            turns = sorted(_turns(file), key=lambda turn: (turn.start, turn.id))
+            if not turns:
+                raise UserError(
+                    f"{file} holds no turns, as [6.2901 - 8.2357] Ses01F_impro01_F000 neu [2.5, 2.5, 2.5]."
+                )
+            for position, turn in enumerate(turns):
+                if turn.label not in _LABELS:
+                    raise UserError(f"{file}: {turn.id} is labelled '{turn.label}', none of {', '.join(_LABELS)}.")
+                session = file.parents[2]
+                path = session / "sentences" / "wav" / file.stem / f"{turn.id}.wav"
+                # Where recordings are at all, one that is missing is for the validator to name.
+                rows.append(
+                    _utterance(turn, position, file.stem, sounds.get(turn.id, path) if heard else None, texts)
+                )
+        return UtteranceTable(rows)
+
+
+def _utterance(turn: _Turn, position: int, dialogue: str, path: Path | None, texts: dict[str, str]) -> Utterance:
+    number, letter = int(turn.id[3:5]), turn.id.rpartition("_")[2][0]
+    return Utterance(
+        id=turn.id,
+        path=path,
+        transcript=texts.get(turn.id),
+        label=_LABELS[turn.label],
+        speaker=f"Ses{number:02}{letter}",
+        corpus=Iemocap.name,
+        session=f"Session{number}",
+        language="en",
+        gender={"F": "female", "M": "male"}.get(letter),
+        dialogue=dialogue,
+        turn=position,
+        votes=dict(turn.votes) or None,
+        valence=turn.valence,
+        arousal=turn.arousal,
+        dominance=turn.dominance,
+        extra={
+            "improvised": "impro" in dialogue,
+            "self": ", ".join(turn.own) or None,
+            "turn_from": turn.start,
+            "turn_to": turn.end,
+        },
+    )
+
+
+def _turns(file: Path) -> Iterator[_Turn]:
+    turn: _Turn | None = None
+    for line in read_text(file).split("\n"):
+        match = _TURN.match(line.strip())
+        if match:
+            if turn:
+                yield turn
+            start, end, v, a, d = (float(match[name]) for name in ("start", "end", "v", "a", "d"))
+            turn = _Turn(start, end, match["id"], match["label"], v, a, d)
+        elif turn and (judged := _JUDGED.match(line.strip())):
+            emotions = [canonical(word) for word in judged["emotions"].split(";") if word.strip()]
+            if judged["who"] == "E":
+                turn.votes.update(dict.fromkeys(emotions, 1.0))
+            else:
+                turn.own += emotions
+    if turn:
+        yield turn
+
+
+def _texts(file: Path) -> Iterator[tuple[str, str]]:
+    for line in read_text(file).split("\n"):
+        match = _TEXT.match(line.strip())
+        if match:
+            yield match["id"], mend(match["text"])

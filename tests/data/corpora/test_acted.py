@@ -1,0 +1,129 @@
+"""Acted corpora that file names tell: true names, and every published name where EmoBox lists them."""
+
+from collections import Counter
+
+import pandas as pd
+import pytest
+
+from emollm.data.corpora import Ased, CremaD, Emodb, Emovo, Esd, Ravdess, Savee, Shemo, Tess, Urdu
+from emollm.errors import UserError
+from tests.data.corpora.planting import plant, save
+
+
+@pytest.mark.parametrize(
+    ("reader", "file", "facts"),
+    [
+        (
+            Tess,
+            "TESS/OAF_Pleasant_surprise/OAF_back_ps.wav",
+            {"label": "surprise", "speaker": "OAF", "transcript": "Say the word back", "extra": {"age": 64}},
+        ),
+        (Tess, "OAF_neutral/OA_bite_neutral.wav", {"label": "neutral", "speaker": "OAF", "sentence": "bite"}),
+        (Tess, "YAF_fear/YAF_dog_fear.wav", {"label": "fear", "speaker": "YAF", "gender": "female"}),
+        (Savee, "AudioData/DC/a01.wav", {"id": "DC_a01", "label": "angry", "speaker": "DC", "sentence": "a01"}),
+        (Savee, "ALL/KL_sa15.wav", {"id": "KL_sa15", "label": "sad", "speaker": "KL", "gender": "male"}),
+        (
+            Esd,
+            "ESD/0011/Angry/train/0011_000401.wav",
+            {"label": "angry", "speaker": "0011", "language": "en", "split": "train", "sentence": "en051"},
+        ),
+        (Esd, "0001/Sad/0001_001051.wav", {"label": "sad", "language": "zh", "split": "validation"}),
+        (Esd, "0020/Surprise/0020_001430.wav", {"label": "surprise", "gender": "male", "split": "test"}),
+        (Esd, "0015/Happy/test/0015_000001.wav", {"label": "happy", "gender": "female", "split": "test"}),
+        (Urdu, "Sad/SF10_F1_S01.wav", {"label": "sad", "speaker": "SF10", "gender": "female", "language": "ur"}),
+        (
+            Ased,
+            "05Angry/a5-03-02-01-29.wav",
+            {"label": "angry", "speaker": "29", "gender": "female", "sentence": "a03"},
+        ),
+        (Ased, "04Sad/S4-04-02-02-29.wav", {"label": "sad", "gender": "male", "sentence": "s04"}),
+        (
+            Emovo,
+            "EMOVO/f1/gio-f1-b1.wav",
+            {
+                "label": "happy",
+                "speaker": "f1",
+                "transcript": "Gli operai si alzano presto.",
+                "extra": {"age": 28},
+            },
+        ),
+        (Shemo, "male/M12W03.wav", {"label": "surprise", "speaker": "M12", "gender": "male", "language": "fa"}),
+        (Shemo, "female/F31F01.wav", {"label": "fear", "speaker": "F31", "gender": "female", "transcript": None}),
+    ],
+)
+def test_true_names(tmp_path, reader, file, facts):
+    (row,) = reader(plant(tmp_path, file, "ReadMe.txt", "elsewhere.wav")).read()
+    assert {name: getattr(row, name) for name in facts} == facts
+    assert row.path == tmp_path / file
+    assert row.corpus == reader.name
+
+
+@pytest.mark.parametrize("reader", [Tess, Savee, Esd, Urdu, Ased, Emovo, Shemo])
+def test_a_wrong_folder_says_what_is_looked_for(tmp_path, reader):
+    with pytest.raises(UserError, match=r"none of the 1 sound files below .* is named like .*\.wav"):
+        reader(plant(tmp_path, "song.wav")).read()
+
+
+@pytest.mark.parametrize(
+    ("reader", "file", "label"),
+    [
+        (Tess, "OAF_back_glum.wav", "glum"),
+        (Savee, "DC/x01.wav", "x"),
+        (Urdu, "SF10_F1_X01.wav", "X"),
+        (Ased, "x9-01-01-01-01.wav", "x"),
+        (Emovo, "abc-f1-b1.wav", "abc"),
+        (Shemo, "F01X01.wav", "X"),
+        (Esd, "0011_009999.wav", None),
+    ],
+)
+def test_codes_that_do_not_exist_reach_the_validator(tmp_path, reader, file, label):
+    assert reader(plant(tmp_path, file)).read()[0].label == label
+
+
+@pytest.mark.parametrize(("reader", "file"), [(Tess, "OAF_back_ps.wav"), (Savee, "DC_a01.wav")])
+def test_a_mirror_that_holds_everything_twice(tmp_path, reader, file):
+    root = plant(tmp_path, file, f"copy/{file}")
+    if reader is Tess:
+        with pytest.warns(UserWarning, match="1 files"):
+            assert len(reader(root).read()) == 1
+    else:
+        assert len(reader(root).read()) == 1
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16"])
+def test_transcripts_of_esd(tmp_path, encoding):
+    """The owners' files are of several encodings."""
+    root = plant(tmp_path, "0001/Angry/0001_000351.wav", "0011/Angry/0011_000351.wav")
+    save(
+        tmp_path / "0001/0001.txt", "0001_000350\t打远一看\t中立\r\n0001_000351\t他对谁都好。\t生气\r\n", encoding
+    )
+    save(tmp_path / "0011/0011.txt", "0011_000351\tThe nine the eggs, I keep.\tAngry\n\n", encoding)
+    assert Esd(root).read().values("transcript") == ["他对谁都好。", "The nine the eggs, I keep."]
+    assert Esd(root, language="en").read().values("speaker") == ["0011"]
+
+
+def test_transcripts_of_shemo(tmp_path):
+    root = plant(tmp_path, "female/F01A01.wav", "female/F01S23.wav")
+    save(tmp_path / "transcript/final script/F01A01.ort", "سلام  دنیا\r\n", "utf-16")
+    save(tmp_path / "transcript/final script/F01N12.ort", "بی‌صدا")
+    assert Shemo(root).read().values("transcript") == ["سلام دنیا", None]
+
+
+@pytest.mark.parametrize(
+    ("reader", "listed", "speakers", "counts"),
+    [
+        (Tess, "tess", 2, {"surprise": 400, "angry": 400, "neutral": 400}),
+        (Savee, "savee", 4, {"neutral": 120, "sad": 60, "surprise": 60}),
+        (Urdu, "urdu", 29, {"angry": 100, "happy": 100, "neutral": 100, "sad": 100}),
+        (Ased, "ased", 65, {"neutral": 522, "fear": 510, "angry": 486, "happy": 486, "sad": 470}),
+        (CremaD, "cremad", 91, {"neutral": 1087, "angry": 1271}),
+        (Ravdess, "ravdess", 24, {"neutral": 96, "calm": 192}),
+        (Emodb, "emodb", 10, {"angry": 127, "boredom": 81, "disgust": 46}),
+    ],
+)
+def test_every_published_name(corpora_root, tmp_path, reader, listed, speakers, counts):
+    names = pd.read_csv(corpora_root / "emobox" / "splits" / f"{listed}.csv", dtype=str)["wav"].tolist()
+    table = reader(plant(tmp_path, *names)).read()
+    assert len(table) == len(names)
+    assert len(table.unique("speaker")) == speakers
+    assert {label: Counter(table.values("label"))[label] for label in counts} == counts

@@ -1,0 +1,219 @@
+"""EmoBox's lists, as it writes them; and its published folds."""
+
+import json
+from collections import Counter
+
+import pandas as pd
+import pytest
+
+from emollm.data.corpora import EmoBox, Ravdess
+from emollm.data.protocols import ColumnSplit, FoldColumn
+from emollm.errors import UserError
+from tests.data.corpora.planting import plant, save
+
+
+def line(key, wav, emo, **more):
+    values = {"key": key, "dataset": key.split("-")[0], "wav": wav, "type": "raw", "sample_rate": 44100}
+    values |= {
+        "num_frame": 349272.0000000032,
+        "task": "category",
+        "length": 7.920000000000073,
+        "emo": emo,
+        "channel": 1,
+    }
+    return json.dumps(values | more) + "\n"
+
+
+def save_fold(data, dataset, fold, encoding="utf-8", **parts):
+    for part, text in parts.items():
+        save(data / dataset / f"fold_{fold}" / f"{dataset}_{part}_fold_{fold}.jsonl", text, encoding)
+
+
+FIRST = line("emodb-03a01Fa", "downloads/emodb/wav/03a01Fa.wav", "happy")
+SECOND = line("emodb-16b10Nb", "downloads/emodb/wav/16b10Nb.wav", "neutral")
+EMODB = json.dumps({"happy": "Happy", "Neutral": "Neutral", "boredem": "Boredom"})
+
+
+@pytest.fixture
+def emodb(tmp_path):
+    data = tmp_path / "data"
+    save(data / "emodb" / "label_map.json", EMODB)
+    save_fold(data, "emodb", 1, train=FIRST, test=SECOND)
+    save_fold(data, "emodb", 2, train=SECOND, test=FIRST)
+    return data
+
+
+def test_folds_labels_and_speakers(emodb):
+    first, second = EmoBox(str(emodb), "emodb", fold=2).read()
+    assert (first.id, first.label, first.split, first.extra) == (
+        "emodb-16b10Nb",
+        "neutral",
+        "train",
+        {"emobox_fold": 1},
+    )
+    assert (second.label, second.split, second.speaker, second.gender) == ("happy", "test", "03", "male")
+    assert second.transcript == "Der Lappen liegt auf dem Eisschrank."
+    assert second.path == emodb.parent / "downloads/emodb/wav/03a01Fa.wav"
+    assert (second.start, second.end, second.corpus) == (None, None, "emodb")
+    assert EmoBox(str(emodb / "emodb"), "emodb").read().values("split") == ["train", "test"]
+
+
+@pytest.mark.parametrize("encoding", ["utf-8-sig", "utf-16"])
+def test_encodings_and_line_ends(emodb, encoding):
+    save_fold(emodb, "emodb", 1, encoding, train=FIRST.replace("\n", "\r\n\r\n"))
+    assert len(EmoBox(str(emodb), "emodb").read()) == 2
+
+
+def test_recordings_in_their_owners_folder(emodb, tmp_path):
+    plant(tmp_path / "mine", "audio/03a01Fa.ogg")
+    happy, neutral = EmoBox(str(emodb), "emodb", audio=str(tmp_path / "mine")).read()
+    assert happy.path == tmp_path / "mine/audio/03a01Fa.ogg"
+    assert neutral.path == tmp_path / "mine/downloads/emodb/wav/16b10Nb.wav", "missing: for the validator to name"
+
+
+def test_meld_names_repeat_between_parts(tmp_path):
+    data = tmp_path / "data"
+    save_fold(
+        data,
+        "meld",
+        1,
+        train=line("meld-dia0_utt0-train", "downloads/meld/train/train_splits/dia0_utt0.mp4", "joy"),
+        valid=line("meld-dia0_utt0-dev", "downloads/meld/dev_splits_complete/dia0_utt0.mp4", "joy"),
+        test=line("meld-dia0_utt0-test", "downloads/meld/output_repeated_splits_test/dia0_utt0.mp4", "anger"),
+    )
+    save(
+        data / "meld/data.seg.wrd.stm",
+        "meld-dia0_utt0-train 1 The-Interviewer 0 1.4 "
+        "<id=meld-dia0_utt0-train,lang=en,spk=The-Interviewer,emotion=joy> joy\n",
+    )
+    clips = (
+        "train_splits/dia0_utt0.wav",
+        "dev_splits_complete/dia0_utt0.wav",
+        "output_repeated_splits_test/dia0_utt0.wav",
+    )
+    table = EmoBox(str(data), "meld", audio=plant(tmp_path / "MELD.Raw", *clips)).read()
+    assert table.values("path") == [tmp_path / "MELD.Raw" / clip for clip in clips]
+    assert table.values("split") == ["train", "validation", "test"]
+    assert table.values("label") == ["happy", "happy", "angry"], "without a map the words speak for themselves"
+    assert table.values("speaker") == ["The-Interviewer", None, None]
+
+
+def test_the_speaker_of_iemocap_is_the_last_letter(tmp_path):
+    """EmoBox's own table says Ses01F, who wore the markers."""
+    key = "iemocap-Ses01F_impro01_M003"
+    wav = "downloads/iemocap/Session1/sentences/wav/Ses01F_impro01/Ses01F_impro01_M003.wav"
+    save_fold(tmp_path, "iemocap", 1, train=line("iemocap-x", "x.wav", "neu"), test=line(key, wav, "exc"))
+    save(tmp_path / "iemocap/label_map.json", '{"exc": "Happy", "neu": "Neutral"}')
+    save(
+        tmp_path / "iemocap/data.seg.wrd.stm",
+        f"{key} 1 Ses01F 0 1.2 <id={key},lang=en,spk=Ses01F,emotion=exc> exc",
+    )
+    row = EmoBox(str(tmp_path), "iemocap").read()[1]
+    assert (row.speaker, row.gender, row.session, row.label) == ("Ses01M", "male", "Session1", "happy")
+
+
+def test_stretches_of_long_files(tmp_path):
+    wav = "downloads/pavoque/pavoque-poker.flac"
+    test = line("pavoque-m0372-poker", wav, "poker", start_time=1917.34, end_time=1925.26)
+    save_fold(
+        tmp_path,
+        "pavoque",
+        1,
+        train=line("pavoque-m1-angry", wav, "angry", start_time=0.0, end_time=4.46),
+        test=test,
+    )
+    save(
+        tmp_path / "pavoque/data.seg.wrd.stm",
+        "pavoque-m0372-poker 1 STEFAN-RÖTTIG 1 2 <id=x,lang=en,spk=STEFAN-RÖTTIG,emotion=poker> poker",
+    )
+    train, test = EmoBox(str(tmp_path), "pavoque").read()
+    assert (train.start, train.end) == (0.0, 4.46)
+    assert (test.start, test.end, test.label, test.speaker) == (1917.34, 1925.26, "poker", "STEFAN-RÖTTIG")
+
+
+@pytest.mark.parametrize(
+    ("parts", "says"),
+    [
+        ({"train": FIRST + FIRST}, r"line 2: emodb-03a01Fa is in fold 1 twice, in train and in train"),
+        ({"train": SECOND}, r"emodb_test_fold_1\.jsonl, line 1: emodb-16b10Nb is in fold 1 twice"),
+        (
+            {"train": FIRST.replace("happy", "glad")},
+            r"emodb_train_fold_1\.jsonl, line 1: the label 'glad' is not in",
+        ),
+        ({"train": '{"key": \n'}, "line 1: not JSON"),
+        ({"train": '{"key": "a"}\n'}, "line 1: an utterance needs a key and a wav"),
+        ({"train": FIRST.replace("}", ', "start_time": "soon"}')}, "line 1: start_time and end_time must be"),
+    ],
+)
+def test_faults_name_file_and_line(emodb, parts, says):
+    save_fold(emodb, "emodb", 1, **parts)
+    with pytest.raises(UserError, match=says):
+        EmoBox(str(emodb), "emodb").read()
+
+
+def test_missing_folds_and_lists(emodb):
+    with pytest.raises(UserError, match=r"has the folds 1, 2, not fold_3"):
+        EmoBox(str(emodb), "emodb", fold=3).read()
+    with pytest.raises(UserError, match=r"ravdess has no folds, not fold_1"):
+        EmoBox(str(emodb), "ravdess").read()
+    (emodb / "emodb/fold_2/emodb_test_fold_2.jsonl").unlink()
+    with pytest.raises(UserError, match=r"There is no .*emodb_test_fold_2\.jsonl"):
+        EmoBox(str(emodb), "emodb").read()
+
+
+def rebuild(corpora_root, data, dataset):
+    """EmoBox's tree, from the table of its folds."""
+    source = corpora_root / "emobox" / "splits"
+    listed = pd.read_csv(source / f"{dataset}.csv", dtype=str, keep_default_na=False)
+    lines = [line(*row) for row in listed[["key", "wav", "emo"]].itertuples(index=False)]
+    for fold in sorted(set(listed["test_fold"]) - {""}):
+        parts = {"train": "", "test": ""}
+        for text, tested, valid in zip(lines, listed["test_fold"], listed["valid_fold"], strict=True):
+            part = "test" if tested == fold else "valid" if valid == fold else "train"
+            parts[part] = parts.get(part, "") + text
+        save_fold(data, dataset, int(fold), **parts)
+    save(data / dataset / "label_map.json", (source / f"{dataset}.label_map.json").read_text())
+    return listed
+
+
+@pytest.mark.parametrize(
+    ("dataset", "fold", "sizes", "speakers"),
+    [
+        ("iemocap", 1, {"train": 4446, "test": 1085}, 10),
+        ("meld", 1, {"train": 9988, "validation": 1108, "test": 2610}, 0),
+        ("ravdess", 3, {"train": 1200, "test": 240}, 24),
+        ("emodb", 5, {"train": 428, "test": 107}, 10),
+        ("cremad", 1, {"train": 5586, "test": 1856}, 91),
+        ("savee", 2, {"train": 360, "test": 120}, 4),
+        ("tess", 1, {"train": 2100, "test": 700}, 2),
+        ("ased", 1, {"train": 1858, "test": 616}, 65),
+        ("urdu", 1, {"train": 300, "test": 100}, 29),
+    ],
+)
+def test_published_folds(corpora_root, tmp_path, dataset, fold, sizes, speakers):
+    listed = rebuild(corpora_root, tmp_path, dataset)
+    table = EmoBox(str(tmp_path), dataset, fold=fold).read()
+    assert Counter(table.values("split")) == sizes
+    assert len(table.unique("speaker")) == speakers
+    assert set(table.values("id")) == set(listed["key"])
+    mapped = json.loads((tmp_path / dataset / "label_map.json").read_text())
+    assert len(table.unique("label")) == len(set(mapped.values()))
+
+
+def test_folds_of_ravdess_and_validation_by_speaker(corpora_root, tmp_path):
+    """On real recordings: the same folds as by actor, and no speaker in two parts."""
+    rebuild(corpora_root, tmp_path, "ravdess")
+    audio = str(corpora_root / "ravdess")
+    table = EmoBox(str(tmp_path), "ravdess", fold=2, audio=audio).read()
+    assert all(row.path.is_file() for row in table)
+    by_actor = {row.id: row for row in Ravdess(audio).read()}
+    for row in table:
+        own = by_actor[row.id.removeprefix("ravdess-")]
+        assert (row.label, row.speaker, row.transcript) == (own.label, own.speaker, own.transcript)
+        assert row.extra["emobox_fold"] == own.extra["emobox_fold"]
+    for protocol in (ColumnSplit(), FoldColumn(column="emobox_fold", fold=2)):
+        split = protocol.split(table)
+        assert split.speaker_independent
+        assert split.test.unique("speaker") == ["04", "10", "12", "14"]
+        assert len(split.validation)
+        assert not set(split.validation.unique("speaker")) & set(split.train.unique("speaker"))

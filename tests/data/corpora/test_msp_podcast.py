@@ -1,0 +1,79 @@
+"""MSP-Podcast: both forms of the consensus labels, partitions, hidden labels."""
+
+import json
+
+import pytest
+
+from emollm.data.corpora import MspPodcast
+from emollm.data.labels import LabelSet
+from emollm.errors import UserError
+from tests.data.corpora.planting import plant, save
+
+HEADER = "FileName,EmoClass,EmoAct,EmoVal,EmoDom,SpkrID,Gender,Split_Set\n"
+ROWS = (
+    "MSP-PODCAST_0001_0008.wav,N,2.2,4.4,4.4,127,Male,Test1\n"
+    "MSP-PODCAST_0001_0019.wav,U,4.8,5.2,4.8,127,Male,Train\n"
+    "MSP-PODCAST_0002_0033.wav,X,5,3,5,Unknown,Unknown,Development\n"
+    "MSP-PODCAST_0003_0001.wav,C,5,3,5,12,Female,Test2\n"
+    "MSP-PODCAST_TEST3_0001.wav,,,,,,,Test3\n"
+)
+
+
+def as_json(text):
+    header, *rows = [line.split(",") for line in (HEADER + text).strip().split("\n")]
+    return json.dumps({row[0]: dict(zip(header[1:], row[1:], strict=True)) for row in rows})
+
+
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        ("labels_consensus.csv", HEADER + ROWS),
+        ("labels_consensus.json", as_json(ROWS)),
+        ("labels_concensus.json", as_json(ROWS.replace("Development", "Validation"))),
+    ],
+)
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-16"])
+def test_as_its_owners_pack_it(tmp_path, name, text, encoding):
+    save(tmp_path / "Labels" / name, text.replace("\n", "\r\n"), encoding)
+    save(tmp_path / "Transcripts/MSP-PODCAST_0001_0019.txt", "Well, that’s\r\nnew.", encoding)
+    plant(tmp_path, "Audios/MSP-PODCAST_0001_0019.wav")
+    test, train, dev = MspPodcast(str(tmp_path)).read()
+    assert (test.id, test.label, test.split, test.extra) == (
+        "MSP-PODCAST_0001_0008",
+        "neutral",
+        "test",
+        {"partition": "Test1"},
+    )
+    assert (test.arousal, test.valence, test.dominance) == (2.2, 4.4, 4.4)
+    assert not test.path.exists(), "for the validator to name"
+    assert (train.label, train.speaker, train.gender, train.split) == ("surprise", "127", "male", "train")
+    assert (train.transcript, train.path.is_file()) == ("Well, that’s new.", True)
+    assert (dev.label, dev.speaker, dev.gender, dev.split) == (None, None, None, "validation")
+
+
+def test_other_partitions(tmp_path):
+    save(tmp_path / "labels_consensus.csv", HEADER + ROWS)
+    test2 = MspPodcast(str(tmp_path), test="Test2").read()[-1]
+    assert (test2.label, test2.path) == ("contempt", None)
+    assert LabelSet.parse("msp8").index(test2.label) is not None
+    hidden = MspPodcast(str(tmp_path), test="Test3").read()[-1]
+    assert (hidden.label, hidden.valence, hidden.split) == (None, None, "test")
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "says"),
+    [
+        ("x.csv", "", r"no Labels/labels_consensus\.csv"),
+        ("labels_consensus.csv", HEADER.replace("EmoClass", "Emo") + ROWS, "no column 'emoclass'"),
+        ("labels_consensus.csv", HEADER + ROWS.replace(",U,", ",Q,"), "0001_0019 is labelled 'Q'"),
+        ("labels_consensus.csv", HEADER + ROWS.replace("Train", "Extra"), "of the partition 'Extra'"),
+        ("labels_consensus.csv", HEADER + ROWS.replace("4.8", "high"), "holds 'high' where a number"),
+        ("labels_consensus.json", '{"a.wav": ', "line 1: not JSON"),
+        ("labels_consensus.json", '{"a.wav": {"EmoClass": "A"}}', "must map file names"),
+        ("labels_consensus.json", "[1]", "must map file names"),
+    ],
+)
+def test_faults_name_the_table(tmp_path, name, text, says):
+    save(tmp_path / name, text)
+    with pytest.raises(UserError, match=says):
+        MspPodcast(str(tmp_path)).read()
