@@ -85,9 +85,9 @@ class EmotionCLI(LightningCLI):
                 help="Begin anew instead of going on where a run stopped.",
             )
             parser.set_defaults({"data.transcriber": "packaged:whisper-base"})
-        elif self.verb == "fit":
-            parser.add_lightning_class_args(BestCheckpoint, "best")
-            parser.add_lightning_class_args(LastCheckpoint, "last")
+        # Only fit writes checkpoints, but every verb takes the YAML that a fit was made with.
+        parser.add_lightning_class_args(BestCheckpoint, "best")
+        parser.add_lightning_class_args(LastCheckpoint, "last")
 
     def parse_arguments(self, parser: LightningArgumentParser, args: ArgsType) -> None:
         """Parse the arguments that were given, whatever ``sys.argv`` holds."""
@@ -101,9 +101,21 @@ class EmotionCLI(LightningCLI):
         self._dump_config()
         self.model.recipe = self.config_dump["model"]
         config = self._get(self.config_init, "trainer")
+        if self.verb == "fit":
+            config["logger"] = self._same_folder(config["logger"])
         if self.verb == "fit" and config["max_epochs"] is None and config["max_steps"] == -1:
             kwargs["max_epochs"] = sum(stage.epochs for stage in getattr(self.model, "stages", [])) or 10
         return super().instantiate_trainer(**kwargs)
+
+    def _same_folder(self, logger: Any) -> Any:
+        """A resumed run goes on in the folder it was stopped in, with its best score and its curves."""
+        path = self._get(self.config_init, "ckpt_path")
+        if not path or not isinstance(logger, TensorBoardLogger):
+            return logger
+        folder = Path(path).resolve().parent.parent
+        if folder.parent != Path(logger.root_dir).resolve():
+            return logger
+        return TensorBoardLogger(logger.save_dir, logger.name, version=folder.name)
 
     # -- verbs ----------------------------------------------------------------------------------------------
 

@@ -62,8 +62,9 @@ class TrainingSummary(Callback):
             weights.write_adapter(module, folder)
             files.append(folder)
         console.print("Written:", *[f"\n  {_short(file)}" for file in files], highlight=False, soft_wrap=True)
-        if files:
-            console.print(f"Next: emollm test --config RECIPE --ckpt_path {_short(files[0])}", soft_wrap=True)
+        if files and trainer.log_dir:
+            recipe = _short(Path(trainer.log_dir) / "config.yaml")
+            console.print(f"Next: emollm test --config {recipe} --ckpt_path {_short(files[0])}", soft_wrap=True)
 
 
 def _short(path: Path) -> Path:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
@@ -108,7 +109,9 @@ class EmoBox(Corpus):
                     known.parts[number] = part
         labels = _label_map(folder / "label_map.json")
         speakers = _speakers(folder / "data.seg.wrd.stm")
-        find = _Finder(locate(self.audio) if self.audio else folder.parent.parent, by_name=self.audio is not None)
+        stems = Counter(PurePosixPath(wav).stem for wav in {record.values["wav"] for record in records.values()})
+        repeated = {stem for stem, count in stems.items() if count > 1}
+        find = _Finder(locate(self.audio), repeated) if self.audio else _Finder(folder.parent.parent, None)
         chosen = [record for record in records.values() if self.fold in record.parts]
         order = list(_PARTS)
         chosen.sort(key=lambda record: order.index(record.parts[self.fold]))
@@ -161,21 +164,23 @@ class EmoBox(Corpus):
 class _Finder:
     """From a path as EmoBox writes it to the recording: at that place, else by name below the folder."""
 
-    def __init__(self, root: Path, by_name: bool) -> None:
+    def __init__(self, root: Path, repeated: set[str] | None) -> None:
         self.root = root
-        self.by_name = by_name
+        # Names that the lists have more than once: MELD has three dia0_utt0. None: names are not searched for.
+        self.repeated = repeated
         self._index: dict[str, list[Path]] | None = None
 
     def __call__(self, written: str) -> Path:
         path = self.root / written
-        if not self.by_name or path.exists():
+        if self.repeated is None or path.exists():
             return path
         if self._index is None:
             self._index = {}
             for sound in find_sound_files(self.root):
                 self._index.setdefault(sound.stem, []).append(sound)
-        # MELD has three dia0_utt0: the one with most folders in common is meant.
-        return max(self._index.get(path.stem, [path]), key=lambda other: _common(path, other))
+        found = max(self._index.get(path.stem, []), key=lambda other: _common(path, other), default=path)
+        # The clip of another part would be a wrong one; better a missing file, which the validator names.
+        return path if path.stem in self.repeated and not _common(path, found) else found
 
 
 def _common(path: Path, other: Path) -> int:

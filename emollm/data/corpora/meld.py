@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import warnings
 from pathlib import Path
 
 from emollm.data.audio import AudioError, duration, find_sound_files
@@ -124,11 +125,19 @@ def _utterance(part: str, dialogue: int, turn: int, path: Path | None, row: dict
 def _clips(folder: Path) -> dict[Clip, Path]:
     """Every clip by part and number; the innermost folder that says train, dev or test names the part."""
     found: dict[Clip, Path] = {}
+    unplaced = 0
     for path in find_sound_files(folder):
         match = _CLIP.fullmatch(path.stem)
         part = next(filter(None, map(_part_of_folder, reversed(path.relative_to(folder).parts[:-1]))), None)
         if match and part:
             found.setdefault((part, int(match[1]), int(match[2])), path)
+        unplaced += bool(match and not part)
+    if unplaced:
+        warnings.warn(
+            f"{Meld.name}: {unplaced} clips below {folder} lie in no folder that says train, dev or test, and "
+            "each part counts its dialogues from 0; they are passed over.",
+            stacklevel=2,
+        )
     return found
 
 

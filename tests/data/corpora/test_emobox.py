@@ -93,6 +93,9 @@ def test_meld_names_repeat_between_parts(tmp_path):
     )
     table = EmoBox(str(data), "meld", audio=plant(tmp_path / "MELD.Raw", *clips)).read()
     assert table.values("path") == [tmp_path / "MELD.Raw" / clip for clip in clips]
+    (tmp_path / "MELD.Raw" / clips[0]).unlink()
+    missing = EmoBox(str(data), "meld", audio=str(tmp_path / "MELD.Raw")).read()[0].path
+    assert missing.parts[-2:] == ("train_splits", "dia0_utt0.mp4"), "never the clip of another part"
     assert table.values("split") == ["train", "validation", "test"]
     assert table.values("label") == ["happy", "happy", "angry"], "without a map the words speak for themselves"
     assert table.values("speaker") == ["The-Interviewer", None, None]

@@ -80,6 +80,13 @@ def test_a_mended_clip_is_used(tmp_path):
     assert table[4].path == tmp_path / "audio/dev/dia110_utt7.wav"
 
 
+def test_clips_of_no_part_are_spoken_of(tmp_path):
+    save(tmp_path / "train_sent_emo.csv", TRAIN)
+    with pytest.warns(UserWarning, match="1 clips .* lie in no folder that says train"):
+        table = Meld(plant(tmp_path, "wav/dia0_utt0.wav")).read()
+    assert table.values("path") == [None] * 4
+
+
 def test_faults_name_the_table(tmp_path):
     with pytest.raises(UserError, match=r"no train_sent_emo\.csv"):
         Meld(str(tmp_path)).read()
