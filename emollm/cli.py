@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import yaml
-from jsonargparse import set_parsing_settings
+from jsonargparse import ArgumentError, set_parsing_settings
 from lightning.pytorch import Trainer
 from lightning.pytorch.cli import ArgsType, LightningArgumentParser, LightningCLI, SaveConfigCallback
 from lightning.pytorch.loggers import TensorBoardLogger
@@ -60,6 +60,8 @@ class EmotionCLI(LightningCLI):
             seed_everything_default=0,
             auto_configure_optimizers=False,
             load_from_checkpoint_support=False,
+            # Raised instead of printed below two hundred lines of usage.
+            parser_kwargs={"exit_on_error": False, verb: {"exit_on_error": False}},
             args=args,
         )
 
@@ -91,7 +93,11 @@ class EmotionCLI(LightningCLI):
 
     def parse_arguments(self, parser: LightningArgumentParser, args: ArgsType) -> None:
         """Parse the arguments that were given, whatever ``sys.argv`` holds."""
-        self.config = parser.parse_args(args)
+        try:
+            self.config = parser.parse_args(args)
+        except ArgumentError as error:
+            text = " ".join(str(error).replace("Parser key ", "").split()).rstrip(".")
+            raise UserError(f"{text}. 'emollm {self.verb} --help' shows every option.") from error
 
     def _parse_ckpt_path(self) -> None:
         """Switched off: it would let a checkpoint's hyper-parameters beat flags."""
@@ -206,6 +212,8 @@ def _read_yaml(path: str) -> dict[str, Any]:
         values = yaml.safe_load(Path(path).expanduser().read_text(encoding="utf-8"))
     except FileNotFoundError as error:
         raise UserError(f"There is no configuration file {path}: check the path given to --config.") from error
+    except OSError as error:
+        raise UserError(f"{path}, given to --config, cannot be read ({error.strerror}): name a YAML file.") from error
     except (yaml.YAMLError, UnicodeDecodeError) as error:
         raise UserError(f"{path} is not a readable YAML file: {str(error).splitlines()[0]}") from error
     if not isinstance(values, dict):
@@ -231,7 +239,8 @@ def _hush() -> None:
 
 def _trainer_defaults(verb: str) -> dict[str, Any]:
     if verb == "predict":
-        return {"logger": False, "enable_checkpointing": False, "callbacks": []}
+        # One process: each would write the same files.
+        return {"logger": False, "callbacks": [], "devices": 1}
     logger = {
         "class_path": f"{TensorBoardLogger.__module__}.{TensorBoardLogger.__qualname__}",
         "init_args": {"save_dir": "runs", "name": verb},

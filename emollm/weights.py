@@ -68,7 +68,8 @@ def apply(stored: Stored, module: EmotionModule) -> None:
     names = set(stored.weights)
     if stored.adapter:
         set_peft_model_state_dict(module.model.llm.model, dict(stored.adapter))
-        if set(get_peft_model_state_dict(module.model.llm.model)) != set(stored.adapter):
+        mine = get_peft_model_state_dict(module.model.llm.model, save_embedding_layers=False)
+        if set(mine) != set(stored.adapter):
             raise UserError(f"The adapter of {stored.name} does not fit the language model it is put on.")
         names |= {name for name in module.all_trained_names() if name.startswith(_ADAPTER_PREFIX)}
     module.check_weights(names, stored.specification)
@@ -114,7 +115,7 @@ def write_adapter(module: EmotionModule, folder: Path) -> None:
 
     model = module.model.llm.model
     folder.mkdir(parents=True, exist_ok=True)
-    tensors = {k: v.detach().cpu().contiguous() for k, v in get_peft_model_state_dict(model).items()}
+    tensors = {k: v.detach().cpu().contiguous() for k, v in get_peft_model_state_dict(model, save_embedding_layers=False).items()}
     save_file(tensors, folder / "adapter_model.safetensors", metadata={"format": "pt"})
     config = model.peft_config["default"]
     before = config.base_model_name_or_path, config.inference_mode
@@ -146,7 +147,10 @@ def _read_checkpoint(path: Path) -> Stored:
     try:
         checkpoint = torch.load(path, map_location="cpu", weights_only=True)
     except Exception as error:  # torch raises many types for files that are not checkpoints
-        raise UserError(f"{path} cannot be read as a checkpoint: {str(error).splitlines()[0]}") from error
+        raise UserError(
+            f"{path} cannot be read as a checkpoint ({type(error).__name__}): it is damaged, or no checkpoint; "
+            "give a file written by emollm fit, or a folder made by emollm export."
+        ) from error
     if not isinstance(checkpoint, dict) or "emollm" not in checkpoint:
         raise UserError(f"{path} was not written by emollm: it holds no specification.")
     weights = checkpoint["state_dict"]
