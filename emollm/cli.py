@@ -31,6 +31,10 @@ from emollm.data.utterance import UtteranceTable
 from emollm.errors import UserError
 from emollm.factory import method_class
 from emollm.modules.base import EmotionModule
+from emollm.prediction import name_of
+
+_NEWEST = ("best", "last", "hpc")
+"""What Lightning takes for ``--ckpt_path`` beside a file."""
 
 
 class EmotionCLI(LightningCLI):
@@ -145,7 +149,7 @@ class EmotionCLI(LightningCLI):
         self._load_weights()
         writer = PredictionWriter(Path(source["output"]), self.model.labels, self.model.name)
         done = writer.start(restart=source["restart"])
-        self.datamodule.table = UtteranceTable(row for row in table if str(row.path) not in done)
+        self.datamodule.table = UtteranceTable(row for row in table if name_of(row) not in done)
         if done:
             print(f"{len(done)} of {len(table)} recordings were done before; going on.", file=sys.stderr)
         if len(self.datamodule.table):
@@ -174,7 +178,9 @@ def run(argv: list[str]) -> None:
     path = next(iter(_values(args, "--ckpt_path")), None)
     if verb == "predict" and path is None and not configs and not asks_help:
         path = str(weights.DEFAULT_MODEL)
-    stored = weights.read(path) if path and (verb != "fit" or Path(path).exists()) else None
+    stored = weights.read(path) if path and not (verb == "fit" and path in _NEWEST) else None
+    if stored and verb == "fit" and Path(path).is_dir():
+        raise UserError(f"{path} is an exported model: a run resumes from its own checkpoints/last.ckpt.")
     method = stored.specification["method"] if stored else "emotion_llm"
     method = next((c["method"] for c in reversed(configs) if "method" in c), method)
     method = next(iter(_values(args, "--method")), method)
@@ -213,7 +219,9 @@ def _read_yaml(path: str) -> dict[str, Any]:
     except FileNotFoundError as error:
         raise UserError(f"There is no configuration file {path}: check the path given to --config.") from error
     except OSError as error:
-        raise UserError(f"{path}, given to --config, cannot be read ({error.strerror}): name a YAML file.") from error
+        raise UserError(
+            f"{path}, given to --config, cannot be read ({error.strerror}): name a YAML file."
+        ) from error
     except (yaml.YAMLError, UnicodeDecodeError) as error:
         raise UserError(f"{path} is not a readable YAML file: {str(error).splitlines()[0]}") from error
     if not isinstance(values, dict):

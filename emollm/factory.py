@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from copy import deepcopy
 from pathlib import Path
 from typing import Any
 
@@ -42,7 +43,7 @@ def build(method: str, recipe: dict[str, Any]) -> EmotionModule:
     parser = ArgumentParser(exit_on_error=False)
     parser.add_class_arguments(method_class(method), "model")
     try:
-        config = parser.parse_object({"model": recipe})
+        config = parser.parse_object({"model": deepcopy(recipe)})  # the parser writes into what it is given
     except ArgumentError as error:
         raise UserError(f"The stored recipe cannot be read: {error}") from error
     module = parser.instantiate(config).model

@@ -44,7 +44,7 @@ class Prediction:
     def row(self) -> dict[str, Any]:
         """The columns of a predictions file, in their order."""
         return {
-            "path": str(self.utterance.path) if self.utterance.path is not None else self.utterance.id,
+            "path": name_of(self.utterance),
             "label": self.label,
             "confidence": _rounded(self.confidence),
             **{f"p_{label}": _rounded(value) for label, value in self.probabilities.items()},
@@ -53,6 +53,16 @@ class Prediction:
             "model": self.model,
             "error": self.error,
         }
+
+
+def name_of(utterance: Utterance) -> str:
+    """How predictions call an utterance: by its file, and the stretch of it (a W3C media fragment)."""
+    if utterance.path is None:
+        return utterance.id
+    if utterance.start is None and utterance.end is None:
+        return str(utterance.path)
+    end = "" if utterance.end is None else f",{utterance.end:g}"
+    return f"{utterance.path}#t={utterance.start or 0:g}{end}"
 
 
 def columns(labels: list[str]) -> list[str]:

@@ -79,7 +79,8 @@ class Predictor:
             for index, samples in enumerate(arrays):
                 yield _from_array(samples, sample_rate, f"array {index}")
             return
-        dataset = UtteranceDataset(recordings(source), min_seconds=0.1)
+        hears = self.module.needs_audio or self._data.transcriber != "none"
+        dataset = UtteranceDataset(recordings(source), decode=hears)
         for index in range(len(dataset)):
             yield dataset[index]
 

@@ -85,8 +85,8 @@ def write_folder(module: EmotionModule, folder: Path) -> None:
     from safetensors.torch import save_file
 
     folder = folder.expanduser()
-    if folder.exists() and any(folder.iterdir()):
-        raise UserError(f"{folder} exists and is not empty: give another --output, or remove it first.")
+    if folder.is_file() or (folder.is_dir() and any(folder.iterdir())):
+        raise UserError(f"{folder} exists and is not an empty folder: give another --output, or remove it first.")
     folder.parent.mkdir(parents=True, exist_ok=True)
     scratch = Path(tempfile.mkdtemp(prefix=f".{folder.name}-", dir=folder.parent))
     try:
@@ -115,7 +115,8 @@ def write_adapter(module: EmotionModule, folder: Path) -> None:
 
     model = module.model.llm.model
     folder.mkdir(parents=True, exist_ok=True)
-    tensors = {k: v.detach().cpu().contiguous() for k, v in get_peft_model_state_dict(model, save_embedding_layers=False).items()}
+    adapter = get_peft_model_state_dict(model, save_embedding_layers=False)
+    tensors = {k: v.detach().cpu().contiguous() for k, v in adapter.items()}
     save_file(tensors, folder / "adapter_model.safetensors", metadata={"format": "pt"})
     config = model.peft_config["default"]
     before = config.base_model_name_or_path, config.inference_mode
@@ -138,6 +139,7 @@ def _read_folder(path: Path) -> Stored:
         raise UserError(f"{path} is not a model exported by emollm: it has no {SPECIFICATION}.") from error
     except (ValueError, SafetensorError) as error:
         raise UserError(f"{path} cannot be read as an exported model: {error}; export it again.") from error
+    _check_specification(specification, path)
     return Stored(specification, weights, adapter, f"{path.resolve().name}@{_digest({**weights, **adapter})}")
 
 
@@ -153,8 +155,16 @@ def _read_checkpoint(path: Path) -> Stored:
         ) from error
     if not isinstance(checkpoint, dict) or "emollm" not in checkpoint:
         raise UserError(f"{path} was not written by emollm: it holds no specification.")
+    _check_specification(checkpoint["emollm"], path)
     weights = checkpoint["state_dict"]
     return Stored(checkpoint["emollm"], weights, {}, f"{path.stem}@{_digest(weights)}")
+
+
+def _check_specification(specification: Any, path: Path) -> None:
+    wanted = {"method", "model", "labels", "fingerprints"}
+    missing = wanted - set(specification if isinstance(specification, dict) else ())
+    if missing:
+        raise UserError(f"{path} is no model of emollm: its specification lacks {', '.join(sorted(missing))}.")
 
 
 def _digest(tensors: dict[str, Tensor]) -> str:

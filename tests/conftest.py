@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.small import SmallRun, fit_small
 from tests.tiny import save_llm
 from tests.tiny_backbones import save_backbone
 
@@ -67,3 +68,9 @@ def tiny_data2vec_audio(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def tiny_whisper(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A random Whisper, encoder and decoder, that hears 30 s."""
     return save_backbone(tmp_path_factory.mktemp("tiny_whisper"), "whisper")
+
+
+@pytest.fixture(scope="session")
+def small_run(tiny_wavlm: Path, tiny_llama: Path, tmp_path_factory: pytest.TempPathFactory) -> SmallRun:
+    """A small speech LLM that the command line has fitted for one epoch, with its recipe and its corpus."""
+    return fit_small(tmp_path_factory.mktemp("small_run"), tiny_wavlm, tiny_llama)

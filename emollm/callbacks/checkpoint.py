@@ -36,4 +36,11 @@ class LastCheckpoint(ModelCheckpoint):
     """
 
     def __init__(self, every_n_steps: int = 50) -> None:
-        super().__init__(filename="last", every_n_train_steps=every_n_steps, enable_version_counter=False)
+        super().__init__(
+            filename="last",
+            every_n_train_steps=every_n_steps,
+            save_on_train_epoch_end=True,
+            enable_version_counter=False,
+        )
+        # The constructor takes steps or epochs; the hooks go by both.
+        self._every_n_epochs = 1

@@ -53,22 +53,22 @@ class EvaluationReport(Callback):
         pd.DataFrame(rows).to_csv(folder / "predictions.csv", index=False)
         written = [folder / "predictions.csv"]
         self._predictions = []
-        metric = module.metrics[part]
         audit = trainer.datamodule.audit
-        if metric.update_count:
-            results = metric.compute()
+        values = {
+            "part": part,
+            "model": module.name,
+            "protocol": trainer.datamodule.parts.name,
+            "audit": audit.to_dict(),
+            "specification": module.specification(),
+        }
+        results, rate = module.metrics[part].results(), module.metrics[part].word_error_rate()
+        if rate is not None:
+            values["wer"] = rate
+            console.print(f"WER {100 * rate:.1f} %, case and punctuation apart.", highlight=False)
+        if results is not None:
             console.print(metrics_table(results))
             console.print(per_class_table(results))
-            values = {
-                "part": part,
-                "model": module.name,
-                "protocol": trainer.datamodule.parts.name,
-                **results.to_dict(),
-                "audit": audit.to_dict(),
-                "specification": module.specification(),
-            }
-            (folder / "metrics.json").write_text(json.dumps(values, indent=2, ensure_ascii=False) + "\n")
-            written.append(folder / "metrics.json")
+            values |= results.to_dict()
             for name, result in {"all": results.overall, **results.corpora}.items():
                 figure = confusion_figure(result.confusion, module.labels, f"{part}: {name}")
                 file = folder / f"confusion_{name}.png"
@@ -76,6 +76,8 @@ class EvaluationReport(Callback):
                 written.append(file)
                 if trainer.logger is not None and hasattr(trainer.logger.experiment, "add_figure"):
                     trainer.logger.experiment.add_figure(f"{part}/confusion/{name}", figure)
+        (folder / "metrics.json").write_text(json.dumps(values, indent=2, ensure_ascii=False) + "\n")
+        written.append(folder / "metrics.json")
         broken = sum(row["error"] is not None for row in rows)
         console.print(f"{len(rows)} utterances, {broken} with an error.", highlight=False)
         for line in audit.lines():

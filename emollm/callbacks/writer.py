@@ -15,10 +15,13 @@ from rich.console import Console
 
 from emollm.data.utterance import UtteranceTable
 from emollm.errors import UserError
-from emollm.prediction import Prediction, columns
+from emollm.prediction import Prediction, columns, name_of
 from emollm.report.tables import predictions_table
 
 Row = dict[str, Any]
+
+# File names are bytes; those that are no UTF-8 are written as they are.
+_TEXT = {"encoding": "utf-8", "errors": "surrogateescape"}
 
 
 class PredictionWriter(Callback):
@@ -57,7 +60,7 @@ class PredictionWriter(Callback):
                 "give another --output, or --restart true to begin anew."
             )
         self._rewrite(rows)
-        self._stream = self.jsonl.open("a", encoding="utf-8")
+        self._stream = self.jsonl.open("a", **_TEXT)
         return {row["path"] for row in rows}
 
     def on_predict_batch_end(
@@ -77,7 +80,7 @@ class PredictionWriter(Callback):
         """Put the rows into the order of the table, write the CSV, and say what was done."""
         if self._stream is not None:
             self._stream.close()
-        place = {str(row.path): index for index, row in enumerate(table)}
+        place = {name_of(row): index for index, row in enumerate(table)}
         rows = sorted(self._read(), key=lambda row: place.get(row["path"], len(place)))
         self._rewrite(rows)
         console = console or Console()
@@ -91,21 +94,23 @@ class PredictionWriter(Callback):
         if not self.jsonl.is_file():
             return []
         rows: dict[str, Row] = {}
-        for line in self.jsonl.read_text(encoding="utf-8").splitlines():
+        # Not splitlines(): a transcript may hold a line separator of Unicode.
+        for line in self.jsonl.read_text(**_TEXT).split("\n"):
             try:
                 row = json.loads(line)
             except json.JSONDecodeError:
                 continue  # the line that was being written when the run was killed
-            rows[row["path"]] = row
+            if isinstance(row, dict) and "path" in row:
+                rows[row["path"]] = row
         return list(rows.values())
 
     def _rewrite(self, rows: list[Row]) -> None:
         """Replace both files, each at one stroke."""
         scratch = self.jsonl.with_suffix(".jsonl.part")
-        scratch.write_text("".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows), "utf-8")
+        scratch.write_text("".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows), **_TEXT)
         os.replace(scratch, self.jsonl)
         scratch = self.csv.with_suffix(".csv.part")
-        with scratch.open("w", encoding="utf-8", newline="") as stream:
+        with scratch.open("w", newline="", **_TEXT) as stream:
             writer = csv.DictWriter(stream, self.columns, restval="", extrasaction="ignore")
             writer.writeheader()
             writer.writerows(rows)

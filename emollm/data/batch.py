@@ -106,13 +106,27 @@ class UtteranceDataset(Dataset[Item]):
         return len(self.table)
 
     def __getitem__(self, index: int | tuple[int, int]) -> Item:
+        return self._item(index, self.store)
+
+    def __getitems__(self, indices: Sequence[int | tuple[int, int]]) -> list[Item]:
+        """The items of one batch: all of them with features, or all of them with sound.
+
+        Stored features may vanish while a run goes on (someone clears the cache); what a batch then lacks is
+        encoded anew, together with the rest of the batch.
+        """
+        items = [self._item(index, self.store) for index in indices]
+        if len({item.features is None for item in items if item.error is None}) > 1:
+            return [self._item(index, None) for index in indices]
+        return items
+
+    def _item(self, index: int | tuple[int, int], store: FeatureStore | None) -> Item:
         epoch, index = index if isinstance(index, tuple) else (0, index)
         utterance = self.table[index]
         if not self.decode:
             return Item(utterance)
         if utterance.path is None:
             return Item(utterance, error="no sound file is named")
-        features = self.store.read(utterance) if self.store is not None else None
+        features = store.read(utterance) if store is not None else None
         if features is not None:
             return Item(utterance, features=features)
         try:
@@ -148,7 +162,7 @@ class Collate:
             utterances=[item.utterance for item in good],
             waveforms=torch.nn.utils.rnn.pad_sequence(waves, batch_first=True) if waves else None,
             lengths=torch.tensor([len(wave) for wave in waves], dtype=torch.long),
-            targets=torch.tensor([self.index.get(item.utterance.label or "", -1) for item in good]),
+            targets=torch.tensor([self.index.get(i.utterance.label or "", -1) for i in good], dtype=torch.long),
             features=features,
             mask=mask,
             broken=[(item.utterance, item.error) for item in items if item.error is not None],

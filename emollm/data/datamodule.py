@@ -10,17 +10,16 @@ from typing import Literal
 from lightning.pytorch import LightningDataModule
 from torch.utils.data import DataLoader
 
-from emollm.data.audio import AudioError, duration
 from emollm.data.audit import Audit, audit
 from emollm.data.augment import Augmentation
 from emollm.data.batch import Batch, Collate, Item, UtteranceDataset
 from emollm.data.corpora import Corpus
-from emollm.data.encode import estimate_gb, fill
+from emollm.data.encode import estimate_gb, fill, seconds_of
 from emollm.data.features import FeatureCache, FeatureStore
 from emollm.data.labels import LabelSet
 from emollm.data.protocols import Protocol, SpeakerSplit, Split
 from emollm.data.sampler import EpochSampler
-from emollm.data.utterance import Utterance, UtteranceTable
+from emollm.data.utterance import UtteranceTable
 from emollm.data.validate import check
 from emollm.errors import UserError
 from emollm.models.cache import cache_folder
@@ -100,7 +99,9 @@ class EmotionData(LightningDataModule):
         used = parts.test if stage == "test" else parts.train + parts.validation
         if stage == "validate":
             used = parts.validation
-        check(used, self.labels, self._needs_audio(), self._needs_transcript() and self.transcriber == "none")
+        self._refuse_nothing(parts, stage)
+        labels = self.labels if self._needs_labels() else None
+        check(used, labels, self._needs_audio(), self._needs_transcript() and self.transcriber == "none")
         self.parts, self.audit = parts, audit(parts)
         self._store = self._features(used)
 
@@ -129,7 +130,23 @@ class EmotionData(LightningDataModule):
         table = table.map(lambda row: replace(row, label=rename(row.label)))
         if self.other_labels == "drop":
             table = table.where(lambda row: row.label in self.labels.names)
+            if not len(table):
+                raise UserError(
+                    f"No utterance has one of the labels {', '.join(self.labels.names)}: mend model.labels; with "
+                    "data.other_labels error you see which labels there are."
+                )
         return table
+
+    @staticmethod
+    def _refuse_nothing(parts: Split, stage: str) -> None:
+        part = {"fit": "train", "validate": "validation"}.get(stage, stage)
+        if not len(getattr(parts, part)):
+            words = {"train": "training"}.get(part, part)
+            raise UserError(f"The {words} part is empty ({parts.name}): choose another data.protocol.")
+
+    def _needs_labels(self) -> bool:
+        module = self.trainer.lightning_module if self.trainer else None
+        return getattr(module, "needs_labels", True)
 
     def _needs_audio(self) -> bool:
         module = self.trainer.lightning_module if self.trainer else None
@@ -224,7 +241,7 @@ class EmotionData(LightningDataModule):
             reason = "the waveform is augmented"
         elif self.transcriber != "none" and self._needs_transcript() and None in table.values("transcript"):
             reason = "transcripts have to be written from the sound"
-        seconds = sum(_seconds(row) for row in table) if reason is None else 0.0
+        seconds = sum(seconds_of(row) for row in table) if reason is None else 0.0
         size = estimate_gb(backbone, seconds)
         if size > self.cache.max_gb:
             reason = f"it would take {size:.1f} GB, more than data.cache.max_gb ({self.cache.max_gb:g})"
@@ -232,7 +249,8 @@ class EmotionData(LightningDataModule):
             self._say(f"Features are not cached: {reason}.")
             return None
         folder = Path(self.cache.folder).expanduser() if self.cache.folder else cache_folder() / "features"
-        store = FeatureStore(folder, module.feature_settings())
+        # What one run refuses as too long, another one may have kept.
+        store = FeatureStore(folder, f"{module.feature_settings()}|{self.min_seconds}|{self.max_seconds}")
         missing = table.where(lambda row: not store.holds(row))
         if len(missing):
             self._say(
@@ -278,13 +296,3 @@ class EmotionData(LightningDataModule):
                 self._transcribe = Transcriber(self.transcriber)
             self._transcripts[key] = self._transcribe(samples, language)
         return self._transcripts[key]
-
-
-def _seconds(utterance: Utterance) -> float:
-    """Length of an utterance by its header; what cannot be read counts nothing here and is reported later."""
-    assert utterance.path is not None
-    try:
-        end = duration(utterance.path) if utterance.end is None else utterance.end
-    except AudioError:
-        return 0.0
-    return max(0.0, end - (utterance.start or 0.0))

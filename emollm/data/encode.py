@@ -8,9 +8,10 @@ import torch
 from rich.progress import track
 from torch.utils.data import DataLoader
 
+from emollm.data.audio import AudioError, duration
 from emollm.data.batch import Batch, Collate, UtteranceDataset
 from emollm.data.features import FeatureStore
-from emollm.data.utterance import UtteranceTable
+from emollm.data.utterance import Utterance, UtteranceTable
 from emollm.models.backbones import Backbone
 
 _BYTES = 2  # float16
@@ -19,6 +20,16 @@ _BYTES = 2  # float16
 def estimate_gb(backbone: Backbone, seconds: float) -> float:
     """Size of the features of so many seconds of sound, in gigabytes."""
     return seconds * backbone.frame_rate * len(backbone.layers) * backbone.width * _BYTES / 1e9
+
+
+def seconds_of(utterance: Utterance) -> float:
+    """Length of an utterance by its header; what cannot be read counts nothing here and is reported later."""
+    assert utterance.path is not None
+    try:
+        end = duration(utterance.path) if utterance.end is None else utterance.end
+    except AudioError:
+        return 0.0
+    return max(0.0, end - (utterance.start or 0.0))
 
 
 def fill(

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import os
-import tempfile
 from dataclasses import dataclass
 from pathlib import Path
+from uuid import uuid4
 
 import numpy as np
 import torch
 from torch import Tensor
 
 from emollm.data.utterance import Utterance
+from emollm.errors import UserError
 
 _FORMAT = 1
 
@@ -37,7 +39,8 @@ class FeatureStore:
 
     Args:
         folder: of all features.
-        settings: what the features depend on beside the sound: backbone fingerprint, layers, padding.
+        settings: what the features depend on beside the sound: backbone fingerprint, layers, padding, and which
+            lengths are refused.
     """
 
     def __init__(self, folder: Path, settings: str) -> None:
@@ -59,27 +62,52 @@ class FeatureStore:
         return self.folder / name[:2] / f"{name[2:]}.npy"
 
     def holds(self, utterance: Utterance) -> bool:
-        """Whether its features are there; yes for sound that cannot be read, as the run itself reports that."""
+        """Whether its features are there in full.
+
+        Yes for sound that cannot be read, as the run itself reports that.
+        """
         try:
-            return self.file(utterance).is_file()
+            file = self.file(utterance)
         except OSError:
             return True
+        return _open(file) is not None
 
     def write(self, utterance: Utterance, features: Tensor) -> None:
-        """Keep (L, T, D) features."""
+        """Keep (L, T, D) features.
+
+        Raises:
+            UserError: when the folder cannot be written.
+        """
         file = self.file(utterance)
-        file.parent.mkdir(parents=True, exist_ok=True)
-        handle, scratch = tempfile.mkstemp(dir=file.parent, suffix=".part")
-        with os.fdopen(handle, "wb") as stream:
-            np.save(stream, features.to(torch.float16).cpu().numpy())
-        os.replace(scratch, file)
+        scratch = file.with_name(f".{uuid4().hex}.part")
+        try:
+            file.parent.mkdir(parents=True, exist_ok=True)
+            with scratch.open("wb") as stream:
+                np.save(stream, features.to(torch.float16).cpu().numpy())
+            os.replace(scratch, file)
+        except OSError as error:
+            with contextlib.suppress(OSError):
+                scratch.unlink()
+            raise UserError(
+                f"Features cannot be kept in {self.folder} ({error.strerror}): name another folder in "
+                "data.cache.folder, or set data.cache.enabled to false."
+            ) from error
 
     def read(self, utterance: Utterance) -> Tensor | None:
-        """(L, T, D) float16, or None where there is nothing yet."""
+        """(L, T, D) float16, or None where there is nothing, or no whole file."""
         try:
-            return torch.from_numpy(np.array(np.load(self.file(utterance), mmap_mode="r")))
-        except (OSError, ValueError):
+            stored = _open(self.file(utterance))
+        except OSError:
             return None
+        return None if stored is None else torch.from_numpy(np.array(stored))
+
+
+def _open(file: Path) -> np.ndarray | None:
+    """The array in a file by memory map; None where there is no file, or one that was cut off."""
+    try:
+        return np.load(file, mmap_mode="r")
+    except (OSError, ValueError, EOFError):
+        return None
 
 
 def pad_features(features: list[Tensor]) -> tuple[Tensor, Tensor]:

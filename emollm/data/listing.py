@@ -9,6 +9,7 @@ import pandas as pd
 
 from emollm.data.audio import SOUND_SUFFIXES, find_sound_files
 from emollm.data.corpora import Table
+from emollm.data.corpora.text import read_text
 from emollm.data.utterance import Utterance, UtteranceTable
 from emollm.errors import UserError
 
@@ -40,7 +41,7 @@ def recordings(source: str | Path | pd.DataFrame | Iterable[str | Path]) -> Utte
     if path.suffix.lower() in _TABLES:
         return Table(str(path)).read()
     if path.suffix.lower() in (".txt", ".lst"):
-        lines = [line.strip() for line in path.read_text(encoding="utf-8-sig").splitlines() if line.strip()]
+        lines = [line.strip() for line in read_text(path).split("\n") if line.strip()]
         if not lines:
             raise UserError(f"{path} is an empty list: write one path a line.")
         return _from_paths([_beside(path, line) for line in lines])
@@ -62,7 +63,11 @@ def _from_frame(frame: pd.DataFrame) -> UtteranceTable:
     if "path" not in frame.columns:
         raise UserError(f"The table has no column 'path'; its columns are {', '.join(map(str, frame.columns))}.")
     rows = []
-    for values in frame.to_dict("records"):
+    for number, values in enumerate(frame.to_dict("records")):
+        if not isinstance(values["path"], (str, Path)):
+            raise UserError(
+                f"Row {number} of the table has no path but {values['path']!r}: fill it in, or drop it."
+            )
         text = {k: v for k in ("transcript", "speaker", "language") if isinstance(v := values.get(k), str)}
         rows.append(Utterance(id=str(values["path"]), path=Path(values["path"]), **text))
     return UtteranceTable(rows)

@@ -4,5 +4,15 @@ from emollm.metrics.measure import ccc, measure
 from emollm.metrics.metric import EmotionMetrics
 from emollm.metrics.results import ClassResult, Result, Results
 from emollm.metrics.stored import from_predictions
+from emollm.metrics.words import plain_words
 
-__all__ = ["ClassResult", "EmotionMetrics", "Result", "Results", "ccc", "from_predictions", "measure"]
+__all__ = [
+    "ClassResult",
+    "EmotionMetrics",
+    "Result",
+    "Results",
+    "ccc",
+    "from_predictions",
+    "measure",
+    "plain_words",
+]

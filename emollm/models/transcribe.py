@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import numpy as np
+import torch
 
 from emollm.errors import UserError
 
@@ -33,7 +34,9 @@ class Transcriber:
         name = source.removeprefix("packaged:")
         folder = whisper_ctranslate2_folder(name) if source.startswith("packaged:") else Path(source)
         try:
-            self._model = WhisperModel(str(folder) if folder.exists() else source, device="auto")
+            # Said outright, because CTranslate2 warns when it has to turn float16 weights into float32 by itself.
+            precision = "float16" if torch.cuda.is_available() else "float32"
+            self._model = WhisperModel(str(folder) if folder.exists() else source, compute_type=precision)
         except Exception as error:  # faster-whisper, CTranslate2 and the hub client raise many types
             raise UserError(
                 f"The transcriber '{source}' cannot be loaded ({str(error).splitlines()[0]}): give a local "

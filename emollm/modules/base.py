@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import math
 from abc import ABC, abstractmethod
-from dataclasses import dataclass
 from typing import Any, Literal
 
 import torch
@@ -16,30 +16,10 @@ from emollm.data.augment import Augmentation
 from emollm.data.batch import Batch
 from emollm.data.labels import LabelSet
 from emollm.errors import UserError
-from emollm.metrics import EmotionMetrics
 from emollm.models.backbones import Backbone
+from emollm.modules.figures import Figures, Scores
 from emollm.modules.optimization import Optimization, parameter_groups, part_of, rate_at
 from emollm.prediction import Prediction, from_scores
-
-
-@dataclass
-class Scores:
-    """What a model says of a batch.
-
-    Attributes:
-        log_scores: (B, K) log-likelihood of each label, or None for a task without labels.
-        predictions: (B,) label index, -1 for an answer that could not be read.
-        transcripts: what the model itself wrote down, one an utterance, or None.
-    """
-
-    log_scores: Tensor | None
-    predictions: Tensor | None = None
-    transcripts: list[str | None] | None = None
-
-    @property
-    def probabilities(self) -> Tensor | None:
-        """(B, K) softmax over the label set."""
-        return None if self.log_scores is None else self.log_scores.float().softmax(-1)
 
 
 class EmotionModule(LightningModule, ABC):
@@ -67,8 +47,7 @@ class EmotionModule(LightningModule, ABC):
         """How predictions name this model."""
         self.built = False
         self.strict_loading = False
-        metrics = {part: EmotionMetrics(self.labels) for part in ("validation", "test")}
-        self.metrics = nn.ModuleDict(metrics)
+        self.metrics = nn.ModuleDict({part: Figures(self.labels) for part in ("validation", "test")})
 
     # -- to be written by each module -----------------------------------------------------------------------
 
@@ -98,6 +77,11 @@ class EmotionModule(LightningModule, ABC):
         return True
 
     @property
+    def needs_labels(self) -> bool:
+        """Whether utterances must carry labels of the label set."""
+        return True
+
+    @property
     def needs_transcript(self) -> bool:
         """Whether utterances must carry transcripts."""
         return False
@@ -106,9 +90,12 @@ class EmotionModule(LightningModule, ABC):
         """The recipe with everything that lies in files of this machine written into it."""
         return dict(self.recipe or {})
 
-    def stage_rates(self) -> list[tuple[int, float]]:
-        """Epochs of each stage, over which the learning rate rises and falls, and its share of the full rate."""
-        return [(self.trainer.max_epochs or 1, 1.0)]
+    def stage_rates(self) -> list[tuple[float, float]]:
+        """Epochs of each stage, over which the learning rate rises and falls, and its share of the full rate.
+
+        Empty for a run of one stage, which lasts as long as the trainer runs.
+        """
+        return []
 
     @property
     @abstractmethod
@@ -209,30 +196,32 @@ class EmotionModule(LightningModule, ABC):
 
     def _evaluate(self, batch: Batch, part: Literal["validation", "test"]) -> list[Prediction]:
         scores = self.score(batch) if len(batch) else Scores(torch.zeros(0, len(self.labels), device=self.device))
-        if scores.probabilities is not None:
-            # Updated even with nothing in it: under DDP every process must gather.
-            known = batch.targets >= 0
-            corpora = [u.corpus for u, has in zip(batch.utterances, known.tolist(), strict=True) if has]
-            predictions = scores.predictions[known] if scores.predictions is not None else None
-            self.metrics[part].update(scores.probabilities[known], batch.targets[known], corpora, predictions)
+        self.metrics[part].update(scores, batch)
         return from_scores(
             batch, scores.probabilities, scores.predictions, scores.transcripts, self.labels, self.name
         )
 
     def _log_metrics(self, part: str, prefix: str) -> None:
-        metric = self.metrics[part]
-        if not metric.update_count:
-            return
-        overall = metric.compute().overall
-        for name in ("wa", "ua", "macro_f1", "weighted_f1", "ece", "nll"):
-            self.log(f"{self.metric_prefix(prefix)}/{name}", getattr(overall, name), prog_bar=name in ("wa", "ua"))
+        prefix = self.metric_prefix(prefix)
+        results, rate = self.metrics[part].results(), self.metrics[part].word_error_rate()
+        if rate is not None:
+            self.log(f"{prefix}/wer", rate, prog_bar=True)
+        if results is not None:
+            for name in ("wa", "ua", "macro_f1", "weighted_f1", "ece", "nll"):
+                self.log(f"{prefix}/{name}", getattr(results.overall, name), prog_bar=name in ("wa", "ua"))
 
     def configure_optimizers(self) -> dict[str, Any]:
         """AdamW over what is trained, each part at its own learning rate."""
         groups = parameter_groups(self, self.optimization)
         optimizer = torch.optim.AdamW(groups, weight_decay=self.optimization.weight_decay)
-        steps = max(1, self.trainer.estimated_stepping_batches / (self.trainer.max_epochs or 1))
-        stages, warmup = self.stage_rates(), self.optimization.warmup
+        self.trainer.fit_loop.setup_data()  # so that batches can be counted
+        total = self.trainer.estimated_stepping_batches
+        if math.isinf(total):
+            raise UserError(
+                "trainer.max_epochs is -1: the learning rate needs an end; give max_epochs or max_steps."
+            )
+        steps = max(1, math.ceil(self.trainer.num_training_batches / self.trainer.accumulate_grad_batches))
+        stages, warmup = self.stage_rates() or [(total / steps, 1.0)], self.optimization.warmup
         schedule = LambdaLR(optimizer, lambda step: rate_at(step, stages, steps, warmup))
         return {"optimizer": optimizer, "lr_scheduler": {"scheduler": schedule, "interval": "step"}}
 
@@ -255,6 +244,8 @@ class EmotionModule(LightningModule, ABC):
         specification = checkpoint.get("emollm")
         if specification is None:
             raise UserError("This checkpoint was not written by emollm: it holds no specification.")
+        if "optimizer_states" not in checkpoint:
+            raise UserError("This checkpoint holds weights only: resume from last.ckpt, which lies beside it.")
         self.check_weights(set(checkpoint["state_dict"]), specification)
 
     def check_weights(self, names: set[str], specification: dict[str, Any]) -> None:

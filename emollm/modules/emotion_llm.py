@@ -10,6 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from emollm.data.batch import Batch
+from emollm.errors import UserError
 from emollm.models.backbones import Backbone, BackboneSpec
 from emollm.models.encoding import EncodedPrompt, PromptEncoder
 from emollm.models.interfaces import Interface, MLPInterface
@@ -17,7 +18,8 @@ from emollm.models.llm import LLMSpec
 from emollm.models.pooling import mean_and_deviation
 from emollm.models.prompts import PromptTemplate, load_template
 from emollm.models.speech_llm import SpeechLLM, build_speech_llm
-from emollm.modules.base import EmotionModule, Scores
+from emollm.modules.base import EmotionModule
+from emollm.modules.figures import Scores
 from emollm.modules.optimization import Optimization
 from emollm.modules.stages import Stage, stage_at
 
@@ -29,7 +31,8 @@ class EmotionLLM(EmotionModule):
         labels: the closed label set: a name (``basic4``, ``ravdess8``…), or the labels themselves in the
             order in which the prompt shows them.
         backbone: the frozen audio encoder.
-        interface: makes speech embeddings from backbone features (a class_path and its init_args).
+        interface: makes speech embeddings from backbone features (a class_path and its init_args); by default
+            an ``MLPInterface``.
         layers: ``mix`` learns a weighted sum of the backbone's layers; ``concat`` puts them side by side.
         llm: the language model and its adapter.
         prompt: the template that evaluation and prediction use: a shipped name or the path of a YAML file.
@@ -52,7 +55,7 @@ class EmotionLLM(EmotionModule):
         self,
         labels: str | list[str] = "basic4",
         backbone: BackboneSpec = BackboneSpec(),
-        interface: Callable[[int, int], Interface] = MLPInterface,
+        interface: Callable[[int, int], Interface] | None = None,
         layers: Literal["mix", "concat"] = "mix",
         llm: LLMSpec = LLMSpec(),
         prompt: str | dict[str, Any] = "audio_transcript",
@@ -69,7 +72,9 @@ class EmotionLLM(EmotionModule):
     ) -> None:
         super().__init__(labels, optimization, seed)
         self.backbone = backbone
-        self.interface = interface
+        # As a default of the argument it would lend its own arguments (hidden, dropout) to the class that a recipe
+        # names in its place.
+        self.interface = interface or MLPInterface
         self.layers = layers
         self.llm = llm
         self.template = load_template(prompt)
@@ -77,6 +82,10 @@ class EmotionLLM(EmotionModule):
         self.stage_templates = [
             load_template(stage.prompt) if stage.prompt else self.template for stage in self.stages
         ] or [self.template]
+        if any(stage.answer == "head" for stage in self.stages) and not self.needs_audio:
+            raise UserError(
+                "model.stages: answer is head, which warms up the interface, but no prompt takes audio."
+            )
         self.objective = objective
         self.shuffle_labels = shuffle_labels
         self.transcript_dropout = transcript_dropout
@@ -85,7 +94,7 @@ class EmotionLLM(EmotionModule):
         self.padding_side = padding_side
         self.max_answer_tokens = max_answer_tokens
         self.model: SpeechLLM
-        self._encoders: dict[str, PromptEncoder] = {}
+        self._encoders: dict[PromptTemplate, PromptEncoder] = {}
         self._adapter_names: set[str] = set()
         self._stage: int | None = None
 
@@ -114,6 +123,12 @@ class EmotionLLM(EmotionModule):
     def needs_audio(self) -> bool:
         """Text-only prompts load no backbone and decode no sound."""
         return any(template.takes_audio for template in self.templates)
+
+    @property
+    def needs_labels(self) -> bool:
+        """A run that does nothing but transcribe takes unlabelled speech."""
+        fits = self._trainer is not None and self._trainer.state.fn == "fit"
+        return any(template.task != "asr" for template in (self.templates if fits else [self.template]))
 
     @property
     def needs_transcript(self) -> bool:
@@ -154,7 +169,7 @@ class EmotionLLM(EmotionModule):
 
     def stage_rates(self) -> list[tuple[int, float]]:
         """Epochs of each stage and its share of the learning rates."""
-        return [(stage.epochs, stage.rate) for stage in self.stages] or super().stage_rates()
+        return [(stage.epochs, stage.rate) for stage in self.stages]
 
     def on_train_batch_start(self, batch: Batch, batch_idx: int) -> None:
         """Train what this epoch's stage trains; a run resumed within an epoch has no start of epoch."""
@@ -268,6 +283,6 @@ class EmotionLLM(EmotionModule):
         return [*start, *encoder.label_tokens()[target]]
 
     def _encoder(self, template: PromptTemplate) -> PromptEncoder:
-        if template.name not in self._encoders:
-            self._encoders[template.name] = PromptEncoder(self.model.llm.tokenizer, template, self.labels)
-        return self._encoders[template.name]
+        if template not in self._encoders:
+            self._encoders[template] = PromptEncoder(self.model.llm.tokenizer, template, self.labels)
+        return self._encoders[template]

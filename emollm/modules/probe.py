@@ -11,7 +11,8 @@ from emollm.data.batch import Batch
 from emollm.models.backbones import Backbone, BackboneSpec, load_backbone
 from emollm.models.layer_mix import LayerMix
 from emollm.models.pooling import Standardize, mean_and_deviation
-from emollm.modules.base import EmotionModule, Scores
+from emollm.modules.base import EmotionModule
+from emollm.modules.figures import Scores
 from emollm.modules.optimization import Optimization
 
 

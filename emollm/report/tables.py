@@ -50,6 +50,7 @@ def predictions_table(rows: Sequence[Mapping[str, Any]]) -> Table:
     """
     rest = len(rows) - _SHOWN
     table = narrow_table("", "recording", ["label", "confidence"])
+    table.columns[0].no_wrap, table.columns[0].overflow, table.columns[0].max_width = True, "ellipsis", 32
     table.caption = f"and {rest} more" if rest > 0 else None
     table.add_column("transcript, or what is wrong", overflow="fold")
     for row in rows[:_SHOWN]:

@@ -1,0 +1,81 @@
+"""What is kept of a run, and that it goes on from there as if it had never stopped."""
+
+import shutil
+
+import pytest
+import torch
+from lightning.pytorch import Trainer
+from lightning.pytorch.callbacks import Callback
+
+from emollm.callbacks.checkpoint import BestCheckpoint, LastCheckpoint
+from emollm.data.corpora import Ravdess
+from emollm.data.datamodule import EmotionData
+from emollm.data.features import FeatureCache
+from emollm.data.protocols import FoldColumn
+from emollm.errors import UserError
+from tests.fake_corpus import write_ravdess
+from tests.small import LABELS, build
+
+
+class Watch(Callback):
+    """The loss of each step, and a copy of the last checkpoint as it was when an epoch began."""
+
+    def __init__(self, last):
+        self.losses, self.last = {}, last
+
+    def on_train_batch_end(self, trainer, module, outputs, *_):
+        self.losses[trainer.global_step] = outputs["loss"].item()
+
+    def on_train_epoch_start(self, trainer, module):
+        if self.last.exists():
+            shutil.copy(self.last, self.last.with_name(f"epoch{trainer.current_epoch}.ckpt"))
+
+
+@pytest.fixture
+def fit(tiny_wavlm, tiny_llama, tmp_path):
+    corpus = Ravdess(str(write_ravdess(tmp_path / "ravdess", emotions=5)))
+
+    def run(name, ckpt_path=None, **changes):
+        folder = tmp_path / name
+        cache = FeatureCache(folder=str(tmp_path / "features"))
+        options = {"other_labels": "drop", "batch_size": 2, "num_workers": 0, "cache": cache}
+        data = EmotionData([corpus], FoldColumn("emobox_fold"), LABELS, **options)
+        watch = Watch(folder / "last.ckpt")
+        best, last = BestCheckpoint(), LastCheckpoint()
+        best.dirpath = last.dirpath = str(folder)
+        trainer = Trainer(
+            max_epochs=2,
+            accelerator="cpu",
+            logger=False,
+            enable_progress_bar=False,
+            enable_model_summary=False,
+            num_sanity_val_steps=0,
+            callbacks=[watch, best, last],
+        )
+        trainer.fit(build(tiny_wavlm, tiny_llama, **changes), datamodule=data, ckpt_path=ckpt_path)
+        return watch.losses, folder
+
+    return run
+
+
+def test_a_short_run_leaves_a_state_that_resumes_on_the_same_curve(fit):
+    """Three steps an epoch are fewer than the fifty between two writes."""
+    want, folder = fit("whole")
+    assert torch.load(folder / "last.ckpt", weights_only=True)["global_step"] == 6
+    between = folder / "epoch1.ckpt"
+    assert torch.load(between, weights_only=True)["global_step"] == 3
+    losses, _ = fit("resumed", between)
+    assert sorted(losses) == [4, 5, 6]
+    assert losses == pytest.approx({step: want[step] for step in losses}, abs=1e-6)
+
+
+def test_weights_alone_are_no_state_to_resume_from(fit):
+    _, folder = fit("whole")
+    with pytest.raises(UserError, match=r"weights only: resume from last\.ckpt"):
+        fit("resumed", folder / "best.ckpt")
+
+
+def test_the_warm_up_leaves_no_best_model(fit):
+    _, folder = fit("warm", stages=[{"epochs": 2, "answer": "head"}])
+    assert not (folder / "best.ckpt").exists()
+    assert (folder / "last.ckpt").exists()

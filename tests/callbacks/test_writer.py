@@ -1,0 +1,126 @@
+"""The writer of predictions: rows as they come, what a kill leaves behind, names of every kind."""
+
+import csv
+import io
+import json
+import os
+from pathlib import Path
+
+import pandas as pd
+import pytest
+from rich.console import Console
+
+from emollm.callbacks.writer import PredictionWriter
+from emollm.data.utterance import Utterance, UtteranceTable
+from emollm.errors import UserError
+from emollm.prediction import Prediction, columns
+
+LABELS = ["angry", "sad"]
+
+
+def row(name, transcript="words", error=None, **stretch):
+    utterance = Utterance(id=name, path=Path(name), **stretch)
+    chances = {} if error else {"angry": 0.75, "sad": 0.25}
+    return Prediction(utterance, None if error else "angry", chances, transcript, 1.5, "m@1", error).row()
+
+
+def table(*names):
+    return UtteranceTable(Utterance(id=name, path=Path(name)) for name in names)
+
+
+def quiet():
+    return Console(file=io.StringIO())
+
+
+@pytest.fixture
+def writer(tmp_path):
+    one = PredictionWriter(tmp_path / "out", LABELS, "m@1")
+    one.start()
+    return one
+
+
+def again(writer, model="m@1"):
+    return PredictionWriter(writer.output, LABELS, model)
+
+
+def test_rows_are_on_the_disk_as_soon_as_they_are_appended(writer):
+    writer.append([row("a.wav")])
+    assert json.loads(writer.jsonl.read_text())["path"] == "a.wav"
+    writer.append([row("b.wav")])
+    assert len(writer.jsonl.read_text().splitlines()) == 2
+
+
+def test_the_csv_equals_the_jsonl_in_the_order_of_the_source(writer):
+    writer.append(
+        [row("c.wav"), row("a.wav", transcript='a "quoted", line\nand more'), row("b.wav", error="torn")]
+    )
+    writer.finish(table("a.wav", "b.wav", "c.wav"), quiet())
+    lines = [json.loads(line) for line in writer.jsonl.read_text().splitlines()]
+    assert [line["path"] for line in lines] == ["a.wav", "b.wav", "c.wav"]
+    frame = pd.read_csv(writer.csv)
+    assert list(frame.columns) == columns(LABELS)
+    for line, (_, cells) in zip(lines, frame.iterrows(), strict=True):
+        for name, cell in cells.items():
+            value = line.get(name)
+            assert (pd.isna(cell) and value is None) or cell == value, name
+
+
+def test_a_line_cut_off_by_a_kill_is_done_again(writer):
+    """The cut may fall into the middle of a letter."""
+    writer.append([row("a.wav"), row("b.wav", transcript="Grüße")])
+    whole = writer.jsonl.read_bytes()
+    writer.jsonl.write_bytes(whole[: whole.index("ü".encode()) + 1])
+    assert again(writer).start() == {"a.wav"}
+    assert len(writer.jsonl.read_text().splitlines()) == 1
+
+
+def test_rows_with_an_error_are_tried_again(writer):
+    writer.append([row("a.wav"), row("b.wav", error="torn")])
+    assert again(writer).start() == {"a.wav"}
+
+
+def test_another_models_rows_are_refused_and_kept(writer):
+    writer.append([row("a.wav")])
+    before = writer.jsonl.read_text()
+    with pytest.raises(UserError, match="another model"):
+        again(writer, "m@2").start()
+    assert writer.jsonl.read_text() == before
+    assert again(writer, "m@2").start(restart=True) == set()
+
+
+@pytest.mark.parametrize("text", ["one\u2028two", "one\x85two", "one\x0btwo", "one\ntwo"])
+def test_a_transcript_may_hold_any_line_separator(writer, text):
+    writer.append([row("a.wav", transcript=text)])
+    assert again(writer).start() == {"a.wav"}
+    (kept,) = again(writer).finish(table("a.wav"), quiet())
+    assert kept["transcript"] == text
+
+
+def test_a_file_name_need_not_be_utf_8(writer):
+    name = os.fsdecode(b"gr\xfc\xdfe.wav")
+    writer.append([row(name)])
+    assert again(writer).start() == {name}
+    writer.finish(table(name), quiet())
+    assert b"gr\xfc\xdfe.wav" in writer.csv.read_bytes()
+
+
+def test_two_stretches_of_one_file_are_two_rows(writer):
+    rows = [row("a.wav", start=0.0, end=1.5), row("a.wav", start=1.5)]
+    writer.append(rows)
+    assert again(writer).start() == {"a.wav#t=0,1.5", "a.wav#t=1.5"}
+    source = UtteranceTable(
+        [
+            Utterance(id="2", path=Path("a.wav"), start=1.5),
+            Utterance(id="1", path=Path("a.wav"), start=0.0, end=1.5),
+        ]
+    )
+    kept = again(writer).finish(source, quiet())
+    assert [one["path"] for one in kept] == ["a.wav#t=1.5", "a.wav#t=0,1.5"]
+
+
+def test_an_utterance_without_sound_goes_by_its_id(writer):
+    utterance = Utterance(id="row 1", transcript="words")
+    writer.append([Prediction(utterance, "sad", {"angry": 0.1, "sad": 0.9}, "words", None, "m@1").row()])
+    assert again(writer).start() == {"row 1"}
+    with writer.csv.open() as stream:
+        assert [line["path"] for line in csv.DictReader(stream)] == ["row 1"]

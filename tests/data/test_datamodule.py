@@ -1,0 +1,173 @@
+"""The data module: labels, transcripts, empty parts, and the same figures with and without the feature store."""
+
+import pandas as pd
+import pytest
+import torch
+from lightning.pytorch import LightningModule, Trainer
+
+from emollm.data.corpora import Ravdess
+from emollm.data.datamodule import EmotionData
+from emollm.data.features import FeatureCache
+from emollm.data.protocols import FoldColumn
+from emollm.errors import UserError
+from emollm.modules.probe import Probe
+from tests.fake_corpus import write_ravdess
+from tests.small import LABELS, run
+
+
+@pytest.fixture
+def corpus(tmp_path):
+    return Ravdess(str(write_ravdess(tmp_path / "ravdess", emotions=5)))
+
+
+def data_of(*corpora, labels=LABELS, **options):
+    options = {"other_labels": "drop", "num_workers": 0, "batch_size": 2} | options
+    return EmotionData(list(corpora), options.pop("protocol", FoldColumn("emobox_fold")), labels, **options)
+
+
+class Deaf(LightningModule):
+    """A module that needs text alone, or nothing."""
+
+    needs_audio = False
+
+    def __init__(self, needs_transcript=False, needs_labels=True):
+        super().__init__()
+        self.needs_transcript = needs_transcript
+        self.needs_labels = needs_labels
+
+
+def set_up(data, module, stage="fit", **options):
+    trainer = Trainer(accelerator="cpu", logger=False, enable_checkpointing=False, **options)
+    trainer.strategy.connect(module)
+    trainer.strategy._lightning_module = module
+    module.trainer = data.trainer = trainer
+    data.setup(stage)
+    return data
+
+
+def test_labels_outside_the_set_are_dropped_or_an_error(corpus):
+    dropped = set_up(data_of(corpus), Deaf()).parts
+    assert {row.label for row in dropped.train + dropped.test} == set(LABELS)
+    with pytest.raises(UserError, match=r"'calm' is none of angry, happy, sad.*data\.other_labels"):
+        set_up(data_of(corpus, other_labels="error"), Deaf())
+
+
+def test_labels_are_said_in_the_words_of_the_label_set(corpus):
+    labels = ["joy=happy", "rest=neutral+calm+sad", "anger"]
+    parts = set_up(data_of(corpus, labels=labels, other_labels="error"), Deaf()).parts
+    assert {row.label for row in parts.train} == {"joy", "rest", "anger"}
+
+
+def test_a_run_that_needs_no_labels_takes_unlabelled_speech(corpus):
+    data = data_of(corpus, other_labels="error")
+    set_up(data, Deaf(needs_labels=False))
+    assert len(data.parts.train)
+
+
+def test_missing_transcripts_are_one_error_with_ways_out(corpus, monkeypatch):
+    from dataclasses import replace
+
+    read = corpus.read
+    monkeypatch.setattr(corpus, "read", lambda: read().map(lambda row: replace(row, transcript=None)))
+    with pytest.raises(UserError) as caught:
+        set_up(data_of(corpus), Deaf(needs_transcript=True))
+    text = str(caught.value)
+    assert text.count("data.transcriber") == 1, "told once for all utterances"
+    assert "9 ×" in text
+    set_up(data_of(corpus), Deaf(needs_transcript=False))
+    set_up(data_of(corpus, transcriber="packaged:whisper-base"), Deaf(needs_transcript=True))
+
+
+def test_an_empty_part_is_told(corpus, tmp_path):
+    with pytest.raises(UserError, match="No utterance has one of the labels proud, relieved"):
+        set_up(data_of(corpus, labels=["proud", "relieved"]), Deaf())
+    alone = Ravdess(str(write_ravdess(tmp_path / "alone", actors=("01",))))
+    with pytest.raises(UserError, match=r"The training part is empty.*data\.protocol"):
+        set_up(data_of(alone), Deaf())
+    with pytest.raises(UserError, match="The validation part is empty"):
+        set_up(data_of(corpus, protocol=FoldColumn("emobox_fold", validation=0)), Deaf(), "validate")
+
+
+def test_no_corpora_are_told():
+    with pytest.raises(UserError, match=r"data\.corpora is empty"):
+        data_of().read()
+
+
+@pytest.mark.parametrize("options", [{"batch_size": 0}, {"num_workers": -1}])
+def test_impossible_numbers_are_refused(options):
+    with pytest.raises(UserError, match=r"data\.batch_size"):
+        EmotionData(**options)
+
+
+@pytest.mark.parametrize(
+    ("options", "backbone", "says"),
+    [
+        ({"cache": FeatureCache(enabled=False)}, {}, "data.cache.enabled is false"),
+        ({"cache": FeatureCache(max_gb=1e-6)}, {}, "more than data.cache.max_gb (1e-06)"),
+        ({}, {"layers": [3], "trained_layers": 1}, "layers of the backbone are trained"),
+        ({"augmentation": "gain"}, {}, "the waveform is augmented"),
+    ],
+)
+def test_the_reason_is_said_when_features_are_not_kept(
+    corpus, tiny_wavlm, tmp_path, capsys, options, backbone, says
+):
+    from emollm.data.augment import Augmentation
+    from emollm.models.backbones import BackboneSpec
+
+    if "augmentation" in options:
+        options = {"augmentation": Augmentation(gain=(-6, 6))}
+    options = {"cache": FeatureCache(folder=str(tmp_path / "features"))} | options
+    module = Probe(LABELS, BackboneSpec(str(tiny_wavlm), **backbone))
+    set_up(data_of(corpus, **options), module)
+    assert f"Features are not cached: {says}" in capsys.readouterr().out.replace("it would take 0.0 GB, ", "")
+    assert not (tmp_path / "features").exists()
+
+
+def test_batches_hold_stored_features_of_their_own_and_no_more(corpus, tiny_wavlm, tmp_path, capsys):
+    from emollm.models.backbones import BackboneSpec
+
+    cache = FeatureCache(folder=str(tmp_path / "features"))
+    data = set_up(data_of(corpus, cache=cache), Probe(LABELS, BackboneSpec(str(tiny_wavlm))))
+    assert "9 of 9 utterances are made" in capsys.readouterr().out
+    batches = list(data.train_dataloader())
+    assert all(batch.waveforms is None and len(batch.features) == len(batch) <= 2 for batch in batches)
+    features = batches[0].features
+    assert features.dtype == torch.float16
+    assert features.untyped_storage().nbytes() == features.numel() * 2, "no larger memory stands behind it"
+    again = set_up(data_of(corpus, cache=cache), Probe(LABELS, BackboneSpec(str(tiny_wavlm))))
+    assert "are made" not in capsys.readouterr().out
+    assert again._store.holds(again.parts.train[0])
+
+
+def test_a_stored_recording_is_still_refused_when_it_is_too_long(corpus, tiny_wavlm, tmp_path):
+    from emollm.models.backbones import BackboneSpec
+
+    cache = FeatureCache(folder=str(tmp_path / "features"))
+    for longest, broken in ((60.0, 0), (0.1, 9)):
+        module = Probe(LABELS, BackboneSpec(str(tiny_wavlm)))
+        data = set_up(data_of(corpus, cache=cache, max_seconds=longest, min_seconds=0.05), module)
+        assert sum(len(batch.broken) for batch in [*data.train_dataloader(), *data.val_dataloader()]) == broken
+
+
+def scores(folder):
+    frame = pd.read_csv(folder / "predictions.csv").set_index("path").sort_index()
+    return frame[[column for column in frame if column.startswith("p_")]]
+
+
+def test_scores_are_the_same_with_and_without_the_store(small_run, tmp_path, capsys):
+    args = ["--config", small_run.config, "--ckpt_path", small_run.checkpoint]
+    without = scores(run(tmp_path, "test", *args, "--data.cache.enabled", "false"))
+    assert "not cached" in capsys.readouterr().out
+    cache = tmp_path / "features"
+    args += ["--data.cache.folder", cache]
+    stored = scores(run(tmp_path, "test", *args))
+    assert "3 of 3 utterances are made" in capsys.readouterr().out
+    files = sorted(cache.rglob("*.npy"))
+    assert len(files) == 3
+    files[0].write_bytes(files[0].read_bytes()[:-8])
+    mended = scores(run(tmp_path, "test", *args))
+    assert "1 of 3 utterances are made" in capsys.readouterr().out
+    for other in (stored, mended):
+        assert list(other.index) == list(without.index)
+        assert (other - without).abs().max().max() < 1e-4
+    assert without.to_numpy().std() > 1e-3, "scores that say something"

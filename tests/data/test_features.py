@@ -1,0 +1,123 @@
+"""The feature store: never stale, never half a file, told when it is not used."""
+
+import multiprocessing
+import os
+
+import pytest
+import soundfile
+import torch
+
+from emollm.data.features import FeatureStore, pad_features
+from emollm.data.utterance import Utterance
+from emollm.errors import UserError
+from emollm.models.backbones import BackboneSpec
+from emollm.modules.probe import Probe
+from tests.fake_corpus import tone
+
+
+@pytest.fixture
+def utterance(tmp_path):
+    soundfile.write(tmp_path / "a.wav", tone(300, 0.4), 16_000)
+    return Utterance(id="a", path=tmp_path / "a.wav")
+
+
+def open_store(tmp_path, settings="a backbone"):
+    return FeatureStore(tmp_path / "features", settings)
+
+
+def test_features_come_back_as_they_were_kept(tmp_path, utterance):
+    store, features = open_store(tmp_path), torch.randn(2, 7, 3)
+    assert not store.holds(utterance)
+    assert store.read(utterance) is None
+    store.write(utterance, features)
+    assert store.holds(utterance)
+    assert torch.equal(open_store(tmp_path).read(utterance), features.half())
+
+
+def test_changed_sound_another_stretch_and_another_backbone_have_other_files(tmp_path, utterance):
+    store = open_store(tmp_path)
+    files = {store.file(utterance), open_store(tmp_path, "another backbone").file(utterance)}
+    for start, end in ((0.1, None), (0.1, 0.3), (None, 0.3)):
+        files.add(store.file(Utterance(id=f"{start}{end}", path=utterance.path, start=start, end=end)))
+    soundfile.write(utterance.path, tone(400, 0.4), 16_000)
+    files.add(open_store(tmp_path).file(utterance))
+    assert len(files) == 6
+
+
+def test_the_same_sound_elsewhere_has_the_same_file(tmp_path, utterance):
+    (tmp_path / "b.wav").write_bytes(utterance.path.read_bytes())
+    store = open_store(tmp_path)
+    assert store.file(utterance) == store.file(Utterance(id="b", path=tmp_path / "b.wav"))
+
+
+def test_settings_tell_layers_and_padding_apart(tiny_whisper):
+    settings = set()
+    for changes in ({}, {"layers": [1]}, {"whisper_padding": "30s"}, {"dtype": "bfloat16"}):
+        probe = Probe(backbone=BackboneSpec(str(tiny_whisper), **changes))
+        probe.configure_model()
+        settings.add(probe.feature_settings())
+    assert len(settings) == 4
+
+
+@pytest.mark.parametrize("left", [0, 10, 100, 150])
+def test_a_file_that_was_cut_off_is_as_good_as_none(tmp_path, utterance, left):
+    store = open_store(tmp_path)
+    store.write(utterance, torch.randn(2, 7, 3))
+    file = store.file(utterance)
+    assert file.stat().st_size > left
+    file.write_bytes(file.read_bytes()[:left])
+    assert not store.holds(utterance)
+    assert store.read(utterance) is None
+
+
+def test_sound_that_cannot_be_read_is_left_to_the_run(tmp_path):
+    gone = Utterance(id="gone", path=tmp_path / "gone.wav")
+    store = open_store(tmp_path)
+    assert store.holds(gone)
+    assert store.read(gone) is None
+
+
+def test_other_users_may_read_what_was_kept(tmp_path, utterance):
+    before = os.umask(0o022)
+    try:
+        store = open_store(tmp_path)
+        store.write(utterance, torch.zeros(1, 1, 1))
+        assert store.file(utterance).stat().st_mode & 0o777 == 0o644
+        assert [file.suffix for file in store.file(utterance).parent.iterdir()] == [".npy"]
+    finally:
+        os.umask(before)
+
+
+def test_a_folder_that_cannot_be_written_is_told(tmp_path, utterance):
+    (tmp_path / "features").write_text("a file")
+    with pytest.raises(UserError, match=r"data\.cache\.folder"):
+        open_store(tmp_path).write(utterance, torch.zeros(1, 1, 1))
+
+
+def _write_often(folder, utterance, value):
+    store = FeatureStore(folder, "a backbone")
+    for _ in range(30):
+        store.write(utterance, torch.full((2, 50, 8), value))
+
+
+def test_two_processes_may_fill_the_store_at_once(tmp_path, utterance):
+    store = open_store(tmp_path)
+    store.write(utterance, torch.zeros(2, 50, 8))
+    context = multiprocessing.get_context("fork")
+    writers = [
+        context.Process(target=_write_often, args=(tmp_path / "features", utterance, float(value)))
+        for value in (1, 2)
+    ]
+    for writer in writers:
+        writer.start()
+    while any(writer.is_alive() for writer in writers):
+        assert store.read(utterance).unique().numel() == 1, "a whole file of one of the writers"
+    assert [writer.exitcode for writer in writers] == [0, 0]
+    assert [file.suffix for file in store.file(utterance).parent.iterdir()] == [".npy"]
+
+
+def test_features_are_padded_behind_their_ends():
+    padded, mask = pad_features([torch.ones(2, 3, 4), torch.ones(2, 5, 4)])
+    assert padded.shape == (2, 2, 5, 4)
+    assert mask.sum(1).tolist() == [3, 5]
+    assert padded.sum() == 2 * 4 * 8

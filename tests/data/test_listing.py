@@ -1,0 +1,71 @@
+"""What a user may point at: a folder, a file, a list, a table, paths, a DataFrame."""
+
+import pandas as pd
+import pytest
+import soundfile
+
+from emollm.data.listing import recordings
+from emollm.errors import UserError
+from tests.fake_corpus import tone
+
+
+@pytest.fixture
+def folder(tmp_path):
+    (tmp_path / "deep").mkdir()
+    for name in ("b.wav", "a.wav", "deep/c.flac"):
+        soundfile.write(tmp_path / name, tone(300, 0.2), 16_000)
+    (tmp_path / "notes.pdf").write_text("no sound")
+    return tmp_path
+
+
+def names(table):
+    return [row.path.name for row in table]
+
+
+def test_a_folder_is_read_recursively_in_order(folder):
+    assert names(recordings(folder)) == ["a.wav", "b.wav", "c.flac"]
+    assert names(recordings(str(folder))) == ["a.wav", "b.wav", "c.flac"]
+
+
+def test_one_file_and_a_list_of_paths(folder):
+    assert names(recordings(folder / "b.wav")) == ["b.wav"]
+    paths = [folder / "b.wav", str(folder / "a.wav"), folder / "b.wav"]
+    assert names(recordings(paths)) == ["b.wav", "a.wav"], "each once, in the given order"
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16", "cp1252"])
+def test_a_text_file_of_paths_counts_from_its_own_folder(folder, encoding):
+    (folder / "ä.wav").write_bytes((folder / "a.wav").read_bytes())
+    (folder / "list.txt").write_bytes("ä.wav\r\n\r\n  deep/c.flac \r\n".encode(encoding))
+    table = recordings(folder / "list.txt")
+    assert names(table) == ["ä.wav", "c.flac"]
+    assert all(row.path.is_file() for row in table)
+
+
+def test_a_table_brings_transcripts(folder):
+    (folder / "table.csv").write_text("path,transcript\na.wav,the words\n")
+    (row,) = recordings(folder / "table.csv")
+    assert row.path == folder / "a.wav"
+    assert row.transcript == "the words"
+
+
+def test_a_frame_brings_transcripts_and_ignores_empty_cells(folder):
+    frame = pd.DataFrame({"path": [folder / "a.wav", str(folder / "b.wav")], "transcript": ["words", None]})
+    assert [row.transcript for row in recordings(frame)] == ["words", None]
+
+
+@pytest.mark.parametrize(
+    ("source", "says"),
+    [
+        ("gone", "There is no file or folder"),
+        ("empty", "holds no sound files"),
+        ("empty.txt", "is an empty list"),
+        (pd.DataFrame({"file": ["a.wav"]}), "no column 'path'"),
+        (pd.DataFrame({"path": ["a.wav", None]}), "Row 1 of the table has no path"),
+    ],
+)
+def test_what_is_not_there_is_told(tmp_path, source, says):
+    (tmp_path / "empty").mkdir()
+    (tmp_path / "empty.txt").write_text("\n \n")
+    with pytest.raises(UserError, match=says):
+        recordings(tmp_path / source if isinstance(source, str) else source)

@@ -1,0 +1,136 @@
+"""The curriculum in a real run: what each stage trains, calls and logs."""
+
+import math
+
+import pytest
+import torch
+from lightning.pytorch import Trainer
+from lightning.pytorch.callbacks import Callback
+
+from emollm.data.corpora import Ravdess
+from emollm.data.datamodule import EmotionData
+from emollm.data.features import FeatureCache
+from emollm.data.protocols import FoldColumn
+from emollm.errors import UserError
+from emollm.models.speech_llm import SpeechLLM
+from emollm.modules.optimization import rate_at
+from emollm.modules.stages import Stage, stage_at
+from tests.fake_corpus import write_ravdess
+from tests.small import LABELS, build
+
+
+class Watch(Callback):
+    """The adapter and the interface after each epoch, the rate of each step, and the figures of each pass."""
+
+    def __init__(self):
+        self.adapter, self.interface, self.rates, self.figures = [], [], [], []
+
+    def _note(self, module):
+        weights = dict(module.named_parameters())
+        pick = {"adapter": "lora_B", "interface": ".interface."}
+        for name, part in pick.items():
+            tensors = [value.detach().flatten() for key, value in weights.items() if part in key]
+            getattr(self, name).append(torch.cat(tensors).clone())
+
+    def on_train_start(self, trainer, module):
+        self._note(module)
+
+    def on_train_batch_end(self, trainer, module, *_):
+        self.rates.append(trainer.lr_scheduler_configs[0].scheduler.get_last_lr()[0])
+
+    def on_train_epoch_end(self, trainer, module):
+        self._note(module)
+
+    def on_validation_end(self, trainer, module):
+        self.figures.append(set(trainer.callback_metrics))
+
+
+@pytest.fixture
+def data(tmp_path):
+    return EmotionData(
+        [Ravdess(str(write_ravdess(tmp_path / "ravdess", emotions=5)))],
+        FoldColumn("emobox_fold"),
+        LABELS,
+        other_labels="drop",
+        num_workers=0,
+        cache=FeatureCache(folder=str(tmp_path / "features")),
+    )
+
+
+def fit(module, data, tmp_path, epochs, **options):
+    watch = Watch()
+    trainer = Trainer(
+        max_epochs=epochs,
+        accelerator="cpu",
+        logger=False,
+        enable_checkpointing=False,
+        enable_progress_bar=False,
+        enable_model_summary=False,
+        num_sanity_val_steps=0,
+        callbacks=[watch],
+        default_root_dir=tmp_path,
+        **options,
+    )
+    trainer.fit(module, datamodule=data)
+    return watch
+
+
+def test_an_adapter_that_a_stage_does_not_train_stays(tiny_wavlm, tiny_llama, data, tmp_path):
+    stages = [{"epochs": 1, "prompt": "asr", "train_adapter": False}, {"epochs": 1}]
+    module = build(tiny_wavlm, tiny_llama, stages=stages)
+    watch = fit(module, data, tmp_path, 2)
+    start, first, second = watch.adapter
+    assert torch.equal(start, first), "the first stage trains the interface alone"
+    assert not torch.equal(first, second)
+    assert not torch.equal(watch.interface[0], watch.interface[1])
+    assert any("lora_B" in name for name in module.all_trained_names())
+
+
+def test_a_head_warms_up_the_interface_without_the_llm(tiny_wavlm, tiny_llama, data, tmp_path, monkeypatch):
+    module = build(tiny_wavlm, tiny_llama, stages=[{"epochs": 1, "answer": "head"}, {"epochs": 1}])
+    calls, scores = [], SpeechLLM.label_scores
+    monkeypatch.setattr(
+        SpeechLLM, "label_scores", lambda *args: calls.append(module.current_epoch) or scores(*args)
+    )
+    watch = fit(module, data, tmp_path, 2)
+    assert calls, "the second stage asks the LLM"
+    assert set(calls) == {1}, "the first one does not"
+    start, first, second = watch.adapter
+    assert torch.equal(start, first)
+    assert not torch.equal(first, second)
+    assert not torch.equal(watch.interface[0], watch.interface[1])
+    assert "warm/ua" in watch.figures[0]
+    assert "val/ua" not in watch.figures[0]
+    assert "val/ua" in watch.figures[1]
+
+
+def test_a_run_limited_by_steps_keeps_learning(tiny_wavlm, tiny_llama, data, tmp_path):
+    """With max_steps and no max_epochs Lightning sets max_epochs to -1."""
+    watch = fit(build(tiny_wavlm, tiny_llama), data, tmp_path, -1, max_steps=8)
+    assert len(watch.rates) == 8
+    assert all(later < before for before, later in zip(watch.rates, watch.rates[1:], strict=False))
+    assert watch.rates[3] > 0.4 * max(watch.rates), "half way, the cosine is half way down"
+
+
+def test_a_run_without_an_end_is_refused(tiny_wavlm, tiny_llama, data, tmp_path):
+    with pytest.raises(UserError, match="max_epochs"):
+        fit(build(tiny_wavlm, tiny_llama), data, tmp_path, -1)
+
+
+@pytest.mark.parametrize(("epoch", "stage"), [(0, 0), (1, 0), (2, 1), (4, 1), (99, 1)])
+def test_stage_of_an_epoch(epoch, stage):
+    assert stage_at([Stage(2), Stage(3)], epoch) == stage
+
+
+def test_a_stage_lasts_at_least_an_epoch():
+    with pytest.raises(UserError, match=r"model\.stages"):
+        Stage(epochs=0)
+
+
+def test_rates_rise_and_fall_in_each_stage():
+    rates = [rate_at(step, [(2, 1.0), (3, 0.5)], 10, 0.1) for step in range(50)]
+    assert rates[0] == 0.5
+    assert max(rates[:20]) == rates[1] == 1.0
+    assert rates[19] < 0.05
+    assert max(rates[20:]) == 0.5
+    assert rates[49] == pytest.approx(0.5 * 0.5 * (1 + math.cos(math.pi * 26 / 27)))

@@ -1,0 +1,195 @@
+"""The command line: recipes, what beats what, and bad input in one sentence."""
+
+import json
+import subprocess
+import sys
+from copy import deepcopy
+from pathlib import Path
+
+import pandas as pd
+import pytest
+import soundfile
+import yaml
+
+from emollm import cli, factory
+from emollm.__main__ import main
+from tests.conftest import REPOSITORY
+from tests.fake_corpus import tone
+from tests.small import run
+
+RECIPES = sorted((REPOSITORY / "configs").glob("*.yaml"))
+
+
+@pytest.fixture
+def parsed(monkeypatch):
+    """Parses a command line and makes the module, the data and the trainer, but starts nothing."""
+    made = []
+    monkeypatch.setattr(cli.EmotionCLI, "_run_subcommand", lambda self, verb: made.append(self))
+
+    def parse(*args):
+        assert main([str(arg) for arg in args]) == 0
+        return made[-1]
+
+    return parse
+
+
+@pytest.mark.parametrize("recipe", RECIPES, ids=lambda path: path.stem)
+def test_every_recipe_says_what_the_run_is(parsed, recipe):
+    made = parsed("fit", "--config", recipe)
+    written = yaml.safe_load(recipe.read_text())
+    assert made.model.method == written["method"]
+    assert made.datamodule.batch_size == written["data"]["batch_size"]
+    assert made.datamodule.labels.names == made.model.label_set.names
+    assert len(made.datamodule.corpora) == len(written["data"]["corpora"])
+    epochs = sum(stage["epochs"] for stage in written["model"].get("stages", []))
+    assert made.trainer.max_epochs == (epochs or written["trainer"]["max_epochs"])
+    remembered = deepcopy(made.model.recipe)
+    again = factory.build(made.model.method, made.model.recipe)
+    assert again.recipe == remembered, "what a checkpoint remembers builds the same model"
+    assert made.model.recipe == remembered, "and stays as it is"
+
+
+@pytest.mark.parametrize("recipe", RECIPES, ids=lambda path: path.stem)
+@pytest.mark.parametrize("verb", ["validate", "test", "predict"])
+def test_every_recipe_serves_the_other_verbs(parsed, recipe, verb, tmp_path):
+    parsed(verb, "--config", recipe, *([tmp_path] if verb == "predict" else []))
+
+
+def test_a_flag_beats_the_yaml_and_the_yaml_beats_the_checkpoint(parsed, small_run, tmp_path):
+    """The checkpoint remembers 12 answer tokens, and a recipe without data."""
+    mine = tmp_path / "mine.yaml"
+    mine.write_text("model: {max_answer_tokens: 34}\ndata: {batch_size: 5}\n")
+    named = ["test", "--ckpt_path", small_run.checkpoint]
+    assert parsed(*named).model.max_answer_tokens == 12
+    assert parsed(*named, "--config", mine).model.max_answer_tokens == 34
+    flags = ["--model.max_answer_tokens", "56", "--data.batch_size=7"]
+    for args in (["--config", mine, *flags], [*flags, "--config", mine]):
+        made = parsed(*named, *args)
+        last = args[-1] == mine
+        assert made.model.max_answer_tokens == (34 if last else 56), "of two, the later one wins"
+        assert made.datamodule.batch_size == (5 if last else 7)
+    assert parsed(*named, "--config", mine).datamodule.batch_size == 5
+    assert parsed(*named).datamodule.batch_size == 8
+
+
+def test_an_interface_has_its_own_defaults_and_not_those_of_another(parsed):
+    interface = parsed("fit", "--model.interface", "emollm.models.interfaces.StatisticsInterface").model.interface(
+        8, 8
+    )
+    assert interface.layers[2].out_features == 256
+    assert interface.layers[1].p == 0.3
+
+
+def test_a_later_yaml_beats_an_earlier_one(parsed, tmp_path):
+    for index in (1, 2):
+        (tmp_path / f"{index}.yaml").write_text(f"data: {{batch_size: {index}}}\n")
+    assert parsed("fit", "--config", tmp_path / "1.yaml", "-c", tmp_path / "2.yaml").datamodule.batch_size == 2
+
+
+def test_the_method_comes_from_flag_yaml_or_checkpoint(parsed, small_run, tmp_path):
+    (tmp_path / "probe.yaml").write_text("method: probe\n")
+    assert parsed("fit", "--config", tmp_path / "probe.yaml").model.method == "probe"
+    args = ["fit", "--config", tmp_path / "probe.yaml", "--method", "emotion_llm"]
+    assert parsed(*args).model.method == "emotion_llm"
+
+
+def test_model_names_a_checkpoint(parsed, small_run):
+    for args in (["--model", small_run.checkpoint], [f"--model={small_run.checkpoint}"]):
+        made = parsed("predict", small_run.folder, *args)
+        assert made.stored.name.startswith("best@")
+        assert made.model.max_answer_tokens == 12
+
+
+def test_two_stretches_of_one_file_are_labelled_and_not_done_again(small_run, tmp_path, capsys):
+    """The transcriber is not asked where every transcript is given."""
+    (tmp_path / "sound").mkdir()
+    soundfile.write(tmp_path / "sound" / "a.wav", tone(300, 0.5), 16_000)
+    (tmp_path / "table.csv").write_text("path,transcript,start,end\nsound/a.wav,hi,,0.25\nsound/a.wav,you,0.25,\n")
+    args = ["predict", tmp_path / "table.csv", "--model", small_run.checkpoint, "--output", tmp_path / "out"]
+    args += ["--trainer.accelerator", "cpu", "--data.num_workers", "0"]
+    assert main([str(arg) for arg in args]) == 0
+    rows = pd.read_csv(tmp_path / "out" / "predictions.csv")
+    assert [Path(path).name for path in rows["path"]] == ["a.wav#t=0,0.25", "a.wav#t=0.25"]
+    assert rows["transcript"].tolist() == ["hi", "you"]
+    assert rows["duration"].tolist() == [0.25, 0.25]
+    assert main([str(arg) for arg in args]) == 0
+    assert "2 of 2 recordings were done before" in capsys.readouterr().err
+
+
+HEAVY = ("torch", "lightning", "transformers", "torchaudio", "peft", "pandas", "numpy")
+
+
+@pytest.mark.parametrize("args", [["--help"], ["-h"], [], ["--version"]])
+def test_the_front_page_imports_nothing_heavy(args):
+    code = (
+        "import sys, json; from emollm.__main__ import main; status = main(json.loads(sys.argv[1]));"
+        f"print('heavy:', [n for n in {HEAVY} if n in sys.modules]); sys.exit(status)"
+    )
+    done = subprocess.run([sys.executable, "-c", code, json.dumps(args)], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.splitlines()[-1] == "heavy: []"
+
+
+FIT = ["fit", "--config", str(REPOSITORY / "configs" / "whisper_smollm2.yaml")]
+BAD = {
+    "verb": (["nonsense"], "There is no verb 'nonsense'"),
+    "flag": ([*FIT, "--nonsense", "1"], "--nonsense"),
+    "flag of the model": ([*FIT, "--model.nonsense", "1"], "--model.nonsense"),
+    "method": (["fit", "--method", "nonsense"], "method is 'nonsense'"),
+    "missing yaml": (["fit", "--config", "gone.yaml"], "There is no configuration file gone.yaml"),
+    "yaml without keys": (["fit", "--config", "list.yaml"], "list.yaml is not a recipe"),
+    "yaml with a wrong key": (["fit", "--config", "wrong.yaml"], "model.nonsense"),
+    "yaml that is none": (["fit", "--config", "torn.yaml"], "torn.yaml is not a readable YAML file"),
+    "yaml that is a folder": (["fit", "--config", "."], "given to --config, cannot be read"),
+    "yaml left out": (["fit", "--config"], "--config"),
+    "number": ([*FIT, "--data.batch_size", "many"], "data.batch_size"),
+    "impossible number": ([*FIT, "--data.batch_size", "0"], "data.batch_size must be at least 1"),
+    "choice": ([*FIT, "--model.objective", "nonsense"], "model.objective"),
+    "class": ([*FIT, "--model.interface", "Nonsense"], "model.interface"),
+    "prompt": ([*FIT, "--model.prompt", "nonsense"], "There is no prompt template 'nonsense'"),
+    "labels": ([*FIT, "--model.labels", "nonsense"], "There is no label set 'nonsense'"),
+    "no corpora": (["fit"], "data.corpora is empty"),
+    "missing corpus": (FIT, "ravdess: correct the path, or set EMOLLM_DATA"),
+    "missing source": (["predict"], "source"),
+    "missing folder": (["predict", "gone"], "There is no file or folder gone"),
+    "missing checkpoint": (["test", "--ckpt_path", "gone.ckpt"], "There is no model at gone.ckpt"),
+    "missing checkpoint to resume": ([*FIT, "--ckpt_path", "gone.ckpt"], "There is no model at gone.ckpt"),
+    "checkpoint that is text": (
+        ["predict", ".", "--model", "text.ckpt"],
+        "text.ckpt cannot be read as a checkpoint",
+    ),
+    "folder that is no model": (["predict", ".", "--model", "."], "is not a model exported by emollm"),
+    "missing export": (["export", "gone.ckpt", "--output", "out"], "There is no model at gone.ckpt"),
+}
+
+
+@pytest.mark.parametrize("name", BAD)
+def test_bad_input_is_one_sentence(name, tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("EMOLLM_DATA", raising=False)
+    Path("list.yaml").write_text("- model\n")
+    Path("wrong.yaml").write_text("model: {nonsense: 1}\n")
+    Path("torn.yaml").write_text("model: {labels: [a\n")
+    Path("text.ckpt").write_text("hello")
+    args, says = BAD[name]
+    assert main(args) == 2
+    out, err = capsys.readouterr()
+    assert says in err
+    assert err.startswith("emollm: ")
+    assert err.count("\n") == 1, "one line"
+    assert len(err) < 500
+    assert "Traceback" not in out + err
+    assert "usage:" not in out + err
+
+
+def test_an_export_is_no_run_to_resume(small_run, tmp_path, capsys):
+    assert main(["export", str(small_run.checkpoint), "--output", str(tmp_path / "model")]) == 0
+    assert main(["fit", "--config", str(small_run.config), "--ckpt_path", str(tmp_path / "model")]) == 2
+    assert "checkpoints/last.ckpt" in capsys.readouterr().err
+
+
+def test_validate_reports_the_validation_part(small_run, tmp_path):
+    folder = run(tmp_path, "validate", "--config", small_run.config, "--ckpt_path", small_run.checkpoint)
+    values = json.loads((folder / "metrics.json").read_text())
+    assert values["part"] == "validation"
+    assert values["overall"]["n"] == len(pd.read_csv(folder / "predictions.csv")) > 0
