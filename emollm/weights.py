@@ -100,7 +100,9 @@ def write_folder(module: EmotionModule, folder: Path) -> None:
         specification = module.specification()
         (scratch / SPECIFICATION).write_text(json.dumps(specification, indent=2, ensure_ascii=False) + "\n")
         (scratch / "README.md").write_text(_card(specification, folder.name))
-        scratch.chmod(0o755)
+        # Scratch folders and safetensors are the owner's alone; an export is meant to be shared.
+        for path in (scratch, *scratch.rglob("*")):
+            path.chmod(0o755 if path.is_dir() else 0o644)
         shutil.rmtree(folder, ignore_errors=True)
         os.replace(scratch, folder)
     except BaseException:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import stat
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -52,7 +53,7 @@ def read_header(path: Path) -> Header:
     """
     _check_readable(path)
     try:
-        info = soundfile.info(str(path))
+        info = soundfile.info(_name(path))
         if info.frames < _UNKNOWN_FRAMES:
             return Header(info.samplerate, info.frames / info.samplerate, "soundfile")
     except soundfile.LibsndfileError:
@@ -112,9 +113,14 @@ def _check_readable(path: Path) -> None:
         raise AudioError(f"the file cannot be opened ({getattr(error, 'strerror', None) or error})") from error
 
 
+def _name(path: Path) -> str | bytes:
+    """For soundfile, which would refuse a name that is not UTF-8 (as old archives have it) as a string."""
+    return os.fsencode(path) if os.name == "posix" else str(path)
+
+
 def _soundfile_blocks(path: Path, first: int) -> Iterator[np.ndarray]:
     try:
-        with soundfile.SoundFile(str(path)) as file:
+        with soundfile.SoundFile(_name(path)) as file:
             file.seek(first)
             size = _BLOCK_SECONDS * file.samplerate
             while len(block := file.read(size, dtype="float32", always_2d=True)):

@@ -59,7 +59,8 @@ def predictions_table(rows: Sequence[Mapping[str, Any]]) -> Table:
             said = Text(row["error"], style="red")
         else:
             said = Text(row["transcript"] or "", no_wrap=True, overflow="ellipsis")
-        table.add_row(Text(Path(row["path"]).name), escape(row["label"] or "–"), confidence, said)
+        name = Path(row["path"]).name.encode("utf-8", "replace").decode()  # a file name need not be UTF-8
+        table.add_row(Text(name), escape(row["label"] or "–"), confidence, said)
     return table
 
 

@@ -2,6 +2,7 @@
 
 import os
 import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -290,3 +291,12 @@ def test_real_recordings_load_and_their_headers_are_true(corpora_root):
         samples = audio.load(corpora_root / name)
         assert len(samples) / 16_000 == pytest.approx(audio.duration(corpora_root / name), abs=0.01)
         assert 0.01 < np.abs(samples).max() <= 1.5
+
+
+@pytest.mark.skipif(os.name != "posix", reason="file names are bytes on POSIX alone")
+def test_a_name_that_is_not_utf_8(tmp_path):
+    path = Path(os.fsdecode(os.fsencode(tmp_path / "gr") + b"\xfc\xdfe.wav"))
+    soundfile.write(tmp_path / "a.wav", np.full(8_000, 0.1, np.float32), 16_000)
+    (tmp_path / "a.wav").rename(path)
+    assert audio.duration(path) == 0.5
+    assert len(audio.load(path)) == 8_000
