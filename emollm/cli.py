@@ -8,11 +8,12 @@ an exported folder and the default model behave alike.
 from __future__ import annotations
 
 import logging
+import shlex
 import sys
 import tempfile
 import warnings
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import yaml
 from jsonargparse import ArgumentError, set_parsing_settings
@@ -21,10 +22,12 @@ from lightning.pytorch.cli import ArgsType, LightningArgumentParser, LightningCL
 from lightning.pytorch.loggers import TensorBoardLogger
 
 from emollm import weights
+from emollm.baselines import BASELINES
+from emollm.calibrate import calibrate, file_beside
 from emollm.callbacks.checkpoint import BestCheckpoint, LastCheckpoint
-from emollm.callbacks.evaluation import EvaluationReport
 from emollm.callbacks.summary import TrainingSummary
 from emollm.callbacks.writer import PredictionWriter
+from emollm.data.ablations import ABLATIONS
 from emollm.data.datamodule import EmotionData
 from emollm.data.listing import recordings
 from emollm.data.utterance import UtteranceTable
@@ -44,17 +47,24 @@ class EmotionCLI(LightningCLI):
         verb: ``fit``, ``validate``, ``test`` or ``predict``.
         module: the class of the method.
         stored: what was read from a checkpoint or an exported folder, if one was named.
-        args: the command line without the program's name.
+        args: the arguments to parse, the verb first.
+        command: what the user typed, for the record.
     """
 
     datamodule: EmotionData
     model: EmotionModule
 
     def __init__(
-        self, verb: str, module: type[EmotionModule], stored: weights.Stored | None, args: list[str]
+        self,
+        verb: str,
+        module: type[EmotionModule],
+        stored: weights.Stored | None,
+        args: list[str],
+        command: str = "",
     ) -> None:
         self.verb = verb
         self.stored = stored
+        self.command = command
         super().__init__(
             module,
             EmotionData,
@@ -91,6 +101,27 @@ class EmotionCLI(LightningCLI):
                 help="Begin anew instead of going on where a run stopped.",
             )
             parser.set_defaults({"data.transcriber": "packaged:whisper-base"})
+        if self.verb == "validate":
+            parser.add_argument(
+                "--calibrate",
+                type=bool,
+                default=False,
+                help="Fit the temperature of the confidences on this part, and keep it beside the checkpoint.",
+            )
+        if self.verb == "test":
+            names = Literal[tuple(ablation.name for ablation in ABLATIONS)]
+            parser.add_argument(
+                "--ablations",
+                type=list[names] | Literal["all", "none"],
+                default="all",
+                help="What the model is tested without; each costs a pass over the test part.",
+            )
+            parser.add_argument(
+                "--baselines",
+                type=list[Literal[tuple(BASELINES)]] | Literal["all", "none"],
+                default=["majority", "probe"],
+                help="What the model is held against; probe and transcript_llm are fitted on the training part.",
+            )
         # Only fit writes checkpoints, but every verb takes the YAML that a fit was made with.
         parser.add_lightning_class_args(BestCheckpoint, "best")
         parser.add_lightning_class_args(LastCheckpoint, "last")
@@ -140,7 +171,31 @@ class EmotionCLI(LightningCLI):
     def _evaluate(self, verb: str, kwargs: dict[str, Any]) -> None:
         self.datamodule.read()
         self._load_weights()
-        getattr(self.trainer, verb)(self.model, datamodule=self.datamodule, verbose=False)
+        from emollm.evaluator import Evaluator  # plots and statistics, which fit and predict do without
+
+        asked = self.config_init[verb]
+        Evaluator(
+            self.trainer,
+            self.model,
+            self.datamodule,
+            "validation" if verb == "validate" else "test",
+            _chosen(asked.get("ablations"), [ablation.name for ablation in ABLATIONS]),
+            _chosen(asked.get("baselines"), list(BASELINES)),
+            self.command,
+            yaml.safe_dump(_without_none(self.config_dump), sort_keys=False, allow_unicode=True),
+        ).run()
+        if asked.get("calibrate"):
+            self._calibrate()
+
+    def _calibrate(self) -> None:
+        path = self._get(self.config_init, "ckpt_path")
+        calibration = calibrate(self.model, self.datamodule.parts.name)
+        if path is None or calibration is None:
+            raise UserError("There is nothing to calibrate: name a model with --ckpt_path and labelled data.")
+        if self.trainer.is_global_zero:
+            file = file_beside(Path(path))
+            calibration.write(file)
+            print(f"Temperature {calibration.temperature:.2f} in {file}")
 
     def predict(self, **kwargs: Any) -> None:
         """Label recordings, writing rows as they come."""
@@ -190,7 +245,20 @@ def run(argv: list[str]) -> None:
             remembered = Path(scratch) / "checkpoint.yaml"
             remembered.write_text(yaml.safe_dump({"model": stored.specification["model"]}), encoding="utf-8")
             args = ["--config", str(remembered), *args]
-        EmotionCLI(verb, method_class(method), stored, [verb, *args])
+        EmotionCLI(verb, method_class(method), stored, [verb, *args], shlex.join(["emollm", *argv]))
+
+
+def _without_none(values: Any) -> Any:
+    """A configuration without what nobody set."""
+    if not isinstance(values, dict):
+        return values
+    return {key: _without_none(value) for key, value in values.items() if value is not None}
+
+
+def _chosen(asked: list[str] | str | None, known: list[str]) -> list[str]:
+    if asked in (None, "none"):
+        return []
+    return known if asked == "all" else list(asked)
 
 
 def _model_is_checkpoint(args: list[str]) -> list[str]:
@@ -253,6 +321,6 @@ def _trainer_defaults(verb: str) -> dict[str, Any]:
         "class_path": f"{TensorBoardLogger.__module__}.{TensorBoardLogger.__qualname__}",
         "init_args": {"save_dir": "runs", "name": verb},
     }
-    callbacks = [TrainingSummary()] if verb == "fit" else [EvaluationReport()]
+    callbacks = [TrainingSummary()] if verb == "fit" else []
     # TrainingSummary prints a table of its own.
     return {"logger": logger, "callbacks": callbacks, "enable_model_summary": False}

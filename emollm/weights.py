@@ -7,11 +7,13 @@ import json
 import os
 import shutil
 import tempfile
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from emollm.calibrate import file_beside, read_beside
 from emollm.errors import UserError
+from emollm.evaluation.calibration import Calibration
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -34,12 +36,14 @@ class Stored:
         weights: trained weights by the module's own names.
         adapter: weights of the LLM's adapter by PEFT's names; empty for a checkpoint, which holds them above.
         name: how predictions call the model: where it came from, and a digest of its weights.
+        calibration: how its confidences are corrected, if a file beside the weights says so.
     """
 
     specification: dict[str, Any]
     weights: dict[str, Tensor]
     adapter: dict[str, Tensor]
     name: str
+    calibration: Calibration | None = None
 
 
 def read(path: str | Path) -> Stored:
@@ -49,10 +53,9 @@ def read(path: str | Path) -> Stored:
         UserError: when there is no such thing, or it is not emollm's.
     """
     path = Path(path).expanduser()
-    if path.is_dir():
-        return _read_folder(path)
-    if path.is_file():
-        return _read_checkpoint(path)
+    if path.exists():
+        stored = _read_folder(path) if path.is_dir() else _read_checkpoint(path)
+        return replace(stored, calibration=read_beside(path))
     raise UserError(f"There is no model at {path}: give a checkpoint (.ckpt) or a folder made by emollm export.")
 
 
@@ -75,6 +78,7 @@ def apply(stored: Stored, module: EmotionModule) -> None:
     module.check_weights(names, stored.specification)
     module.load_state_dict(stored.weights, strict=False)
     module.name = stored.name
+    module.calibration = stored.calibration
 
 
 def write_folder(module: EmotionModule, folder: Path) -> None:
@@ -99,6 +103,8 @@ def write_folder(module: EmotionModule, folder: Path) -> None:
             write_adapter(module, scratch / ADAPTER)
         specification = module.specification()
         (scratch / SPECIFICATION).write_text(json.dumps(specification, indent=2, ensure_ascii=False) + "\n")
+        if module.calibration is not None:
+            module.calibration.write(file_beside(scratch))
         (scratch / "README.md").write_text(_card(specification, folder.name))
         # Scratch folders and safetensors are the owner's alone; an export is meant to be shared.
         for path in (scratch, *scratch.rglob("*")):

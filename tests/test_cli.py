@@ -192,4 +192,4 @@ def test_validate_reports_the_validation_part(small_run, tmp_path):
     folder = run(tmp_path, "validate", "--config", small_run.config, "--ckpt_path", small_run.checkpoint)
     values = json.loads((folder / "metrics.json").read_text())
     assert values["part"] == "validation"
-    assert values["overall"]["n"] == len(pd.read_csv(folder / "predictions.csv")) > 0
+    assert values["summary"]["result"]["n"] == len(pd.read_csv(folder / "predictions.csv")) > 0

@@ -76,7 +76,7 @@ def test_test_reports_figures_files_and_audit(checkpoint, home, capsys):
     rows = pd.read_csv(folder / "predictions.csv")
     assert len(rows) == 8, "actor 01 alone is in the test fold"
     right = (rows["label"] == rows["target"]).mean()
-    assert values["overall"]["wa"] == pytest.approx(right, abs=1e-6)
+    assert values["summary"]["result"]["wa"] == pytest.approx(right, abs=1e-6)
     assert (folder / "confusion_all.png").read_bytes().startswith(b"\x89PNG")
     out = capsys.readouterr().out
     assert "Audit" in out

@@ -74,16 +74,16 @@ def test_probabilities_agree_with_scikit_learn(case):
     probabilities, targets, predictions = case
     result = measure(probabilities, targets, predictions, LABELS)
     y, values = targets.numpy(), probabilities.numpy()
-    assert result.nll == close(sk.log_loss(y, values, labels=range(K)))
+    assert result.nll == close(sk.log_loss(y, values.astype(float), labels=range(K)))
     each = [sk.brier_score_loss(y == k, values[:, k].clip(0, 1), pos_label=True) for k in range(K)]
     assert result.brier == close(sum(each))
     assert result.ece == close(expected_calibration_error(probabilities.double().numpy(), targets.numpy()))
 
 
 def expected_calibration_error(probabilities, targets, bins=15):
-    """By its definition (Guo et al. 2017, section 2), one bin after the other; bins are closed on the left."""
+    """By its definition (Guo et al. 2017, section 2), bin after bin; bins hold their lower edge, the last both."""
     top, right = probabilities.max(1), probabilities.argmax(1) == targets
-    place, error = np.floor(top * bins), 0.0
+    place, error = np.floor(top * bins).clip(max=bins - 1), 0.0
     for b in np.unique(place):
         inside = place == b
         error += inside.mean() * abs(right[inside].mean() - top[inside].mean())
@@ -96,7 +96,7 @@ def test_a_hand_made_case():
     assert (result.wa, result.ua, result.unparsed) == close((0.5, (1 + 1 / 3) / 2, 0.25))
     assert result.confusion == [[1, 0, 0], [1, 1, 1]]
     assert result.brier == close((2 * 0.1**2 + 2 * 0.6**2 + 2 * 0.2**2 + 2) / 4)
-    eps = 2**-23
+    eps = 2**-52
     assert result.nll == close(-np.log([0.9, 0.4, 0.8, eps]).mean())
     assert result.ece == close((0.1 + 0.6 + 0.2 + 1.0) / 4)
 

@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Literal
 
 from lightning.pytorch import Trainer
 from lightning.pytorch.callbacks import ModelCheckpoint
 from torch import Tensor
 
+from emollm.calibrate import calibrate, file_beside
+
 
 class BestCheckpoint(ModelCheckpoint):
     """Keeps the weights that did best on the validation part, as ``checkpoints/best.ckpt``.
+
+    The temperature that fits their confidences to the validation part lies beside, in ``best.calibration.json``.
 
     Args:
         monitor: validation figure to go by.
@@ -26,6 +31,12 @@ class BestCheckpoint(ModelCheckpoint):
         # A stage that warms up the interface has no figure of the LLM to go by yet.
         if self.monitor in monitor_candidates:
             super()._save_topk_checkpoint(trainer, monitor_candidates)
+
+    def _save_checkpoint(self, trainer: Trainer, filepath: str) -> None:
+        super()._save_checkpoint(trainer, filepath)
+        calibration = calibrate(trainer.lightning_module, trainer.datamodule.parts.name)
+        if trainer.is_global_zero and calibration is not None:
+            calibration.write(file_beside(Path(filepath)))
 
 
 class LastCheckpoint(ModelCheckpoint):

@@ -11,6 +11,8 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from emollm.data.features import FeatureStore
+from emollm.data.near_copies import near_copies, signature_store
 from emollm.data.protocols.base import Split
 from emollm.data.protocols.speakers import speakers_known, voices
 from emollm.data.utterance import Utterance, UtteranceTable
@@ -27,7 +29,10 @@ class Overlap:
         repeated: how many utterances of the second part say a sentence that is also said in the first.
         spoken: how many utterances of the second part have a transcript or a sentence at all.
         copies: recordings that are identical byte for byte, one pair of ids a recording of the second part.
+        near_copies: recordings that are the same sound saved again (another format, rate or level, silence added,
+            a little noise), one pair of ids a recording of the second part; without those in ``copies``.
         recorded: how many utterances of the second part have a sound file.
+        listened: whether ``near_copies`` were looked for.
     """
 
     utterances: int
@@ -36,7 +41,9 @@ class Overlap:
     repeated: int
     spoken: int
     copies: list[tuple[str, str]]
+    near_copies: list[tuple[str, str]]
     recorded: int
+    listened: bool
 
 
 @dataclass(frozen=True)
@@ -65,16 +72,23 @@ class Audit:
         return asdict(self) | {"lines": self.lines()}
 
 
-def audit(split: Split) -> Audit:
+def audit(split: Split, listen: bool = True) -> Audit:
     """Compare training with test and with validation.
 
-    Models are chosen on the validation part, so it counts as training when the test part is looked at. Only files
-    of equal size are read: what differs in size cannot be a copy. Files that are not there are passed over.
+    Models are chosen on the validation part, so it counts as training when the test part is looked at. For copies
+    byte by byte only files of equal size are read: what differs in size cannot be one. Files that are not there,
+    or not sound, are passed over.
+
+    Args:
+        split: the parts.
+        listen: also find near-identical recordings. The first time every file is decoded; what was heard is kept
+            in emollm's cache, and later audits only read the files to know them again.
     """
+    store = signature_store() if listen else None
     return Audit(
         split.name,
-        _overlap(split.train + split.validation, split.test),
-        _overlap(split.train, split.validation),
+        _overlap(split.train + split.validation, split.test, store),
+        _overlap(split.train, split.validation, store),
     )
 
 
@@ -85,18 +99,22 @@ def normalise(text: str) -> str:
     return " ".join(letters.split())
 
 
-def _overlap(first: UtteranceTable, second: UtteranceTable) -> Overlap:
+def _overlap(first: UtteranceTable, second: UtteranceTable, store: FeatureStore | None) -> Overlap:
     known = speakers_known(first + second)
     said = {_sentence(row) for row in first} - {None}
     spoken = [sentence for row in second if (sentence := _sentence(row)) is not None]
+    copies = _copies(first, second)
+    copied = {copy for _, copy in copies}
     return Overlap(
         utterances=len(second),
         speakers=sorted(voices(first) & voices(second)) if known else None,
         sessions=sorted(_sessions(first) & _sessions(second)),
         repeated=sum(sentence in said for sentence in spoken),
         spoken=len(spoken),
-        copies=_copies(first, second),
+        copies=copies,
+        near_copies=near_copies(first, second.where(lambda row: row.key not in copied), store) if store else [],
         recorded=sum(row.path is not None for row in second),
+        listened=store is not None,
     )
 
 
@@ -160,8 +178,9 @@ def _lines(overlap: Overlap, part: str, always: bool) -> list[str]:
         lines.append(f"No speaker of {part} is in training.")
     if overlap.sessions:
         lines.append(
-            f"{_count(len(overlap.sessions), 'recording session')} of {part} {_verb(len(overlap.sessions))} in "
-            f"training too ({_some(overlap.sessions)}): room and microphone are known."
+            f"{_count(len(overlap.sessions), 'session')} of {part} {_verb(len(overlap.sessions))} in training too "
+            f"({_some(overlap.sessions)}): what recordings of one session, or scenes of one episode, have in "
+            "common is known."
         )
     if overlap.repeated and overlap.repeated == overlap.spoken:
         lines.append(
@@ -182,8 +201,15 @@ def _lines(overlap: Overlap, part: str, always: bool) -> list[str]:
             f"{_count(len(pairs), 'recording')} of {part} {_verb(len(pairs))} in training too, byte for byte "
             f"({_some(pairs)}): leave one of each pair out."
         )
-    elif always and overlap.recorded:
-        lines.append(f"No recording of {part} is a copy of one in training.")
+    if overlap.near_copies:
+        pairs = [f"{copy} is {original}" for original, copy in overlap.near_copies]
+        lines.append(
+            f"{_count(len(pairs), 'recording')} of {part} {_verb(len(pairs))} nearly identical to one in training "
+            f"({_some(pairs)}): the same sound saved again; leave one of each pair out."
+        )
+    if always and overlap.recorded and not overlap.copies and not overlap.near_copies:
+        saved = ", nor the same sound saved again" if overlap.listened else ""
+        lines.append(f"No recording of {part} is a copy of one in training{saved}.")
     return lines
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from collections import Counter
 from dataclasses import replace
 from pathlib import Path
@@ -10,9 +11,11 @@ from typing import Literal
 from lightning.pytorch import LightningDataModule
 from torch.utils.data import DataLoader
 
+from emollm.data.ablations import Ablation
 from emollm.data.audit import Audit, audit
 from emollm.data.augment import Augmentation
 from emollm.data.batch import Batch, Collate, Item, UtteranceDataset
+from emollm.data.context import with_context
 from emollm.data.corpora import Corpus
 from emollm.data.encode import estimate_gb, fill, seconds_of
 from emollm.data.features import FeatureCache, FeatureStore
@@ -32,6 +35,7 @@ class EmotionData(LightningDataModule):
         corpora: the readers, one a corpus (a list of class_path and init_args).
         protocol: how the utterances are split; by default by speaker.
         labels: the label set; on the command line it follows ``model.labels``.
+        context: how many earlier turns of the dialogue a prompt with a ``{context}`` slot shows.
         other_labels: utterances whose label is outside the label set are an ``error``, or ``drop`` them.
         batch_size: utterances a batch, for training, evaluation and prediction alike.
         num_workers: processes that decode sound; 0 decodes in the main process.
@@ -49,6 +53,7 @@ class EmotionData(LightningDataModule):
         corpora: list[Corpus] | None = None,
         protocol: Protocol | None = None,
         labels: str | list[str] = "basic4",
+        context: int = 3,
         other_labels: Literal["error", "drop"] = "error",
         batch_size: int = 8,
         num_workers: int = 2,
@@ -66,6 +71,7 @@ class EmotionData(LightningDataModule):
         self.corpora = corpora or []
         self.protocol = protocol or SpeakerSplit()
         self.labels = LabelSet.parse(labels)
+        self.context = context
         self.other_labels = other_labels
         self.batch_size = batch_size
         self.num_workers = num_workers
@@ -80,10 +86,18 @@ class EmotionData(LightningDataModule):
         """What to predict on; set by who asks for predictions."""
         self.parts: Split | None = None
         self.audit: Audit | None = None
+        self.ablation: Ablation | None = None
+        """How the test part is changed; set by who measures what a model takes from each input."""
         self._split: Split | None = None
         self._store: FeatureStore | None = None
         self._transcripts: dict[str, str] = {}
         self._transcribe = None
+
+    def again(self) -> EmotionData:
+        """The same data for another module; what was read from disk is not read twice."""
+        other = copy.copy(self)
+        other.trainer, other.parts, other.audit, other.ablation, other._store = None, None, None, None, None
+        return other
 
     # -- tables ---------------------------------------------------------------------------------------------
 
@@ -102,7 +116,8 @@ class EmotionData(LightningDataModule):
         self._refuse_nothing(parts, stage)
         labels = self.labels if self._needs_labels() else None
         check(used, labels, self._needs_audio(), self._needs_transcript() and self.transcriber == "none")
-        self.parts, self.audit = parts, audit(parts)
+        # Looking for the same sound saved twice takes a moment; what is measured on the test part is worth it.
+        self.parts, self.audit = parts, audit(parts, listen=stage == "test" and self._needs_audio())
         self._store = self._features(used)
 
     def read(self) -> Split:
@@ -117,7 +132,7 @@ class EmotionData(LightningDataModule):
             table = UtteranceTable()
             for corpus in self.corpora:
                 table = table + corpus.read()
-            self._split = self.protocol.split(self._mapped(table))
+            self._split = self.protocol.split(self._mapped(with_context(table, self.context)))
         return self._split
 
     def _mapped(self, table: UtteranceTable) -> UtteranceTable:
@@ -150,7 +165,8 @@ class EmotionData(LightningDataModule):
 
     def _needs_audio(self) -> bool:
         module = self.trainer.lightning_module if self.trainer else None
-        return getattr(module, "needs_audio", True) or self.transcriber != "none"
+        heard = getattr(module, "needs_audio", True) and (self.ablation is None or self.ablation.hears)
+        return heard or self.transcriber != "none"
 
     def _needs_transcript(self) -> bool:
         module = self.trainer.lightning_module if self.trainer else None
@@ -182,15 +198,16 @@ class EmotionData(LightningDataModule):
             return epochs.processed + 1, 0
         return epochs.processed, batches.current.ready * self.batch_size
 
-    def val_dataloader(self) -> DataLoader[Item]:
-        """The validation part, in order."""
+    def val_dataloader(self) -> DataLoader[Item] | list[DataLoader[Item]]:
+        """The validation part, in order; no loader where there is none."""
         assert self.parts is not None
-        return self._loader(self.parts.validation)
+        return self._loader(self.parts.validation) if len(self.parts.validation) else []
 
     def test_dataloader(self) -> DataLoader[Item]:
-        """The test part, in order."""
+        """The test part, in order, under the ablation if there is one."""
         assert self.parts is not None
-        return self._loader(self.parts.test)
+        table = self.parts.test
+        return self._loader(table if self.ablation is None else self.ablation.change(table, self.seed))
 
     def predict_dataloader(self) -> DataLoader[Item]:
         """What ``table`` was set to, in order."""

@@ -6,7 +6,9 @@ import contextlib
 import hashlib
 import os
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
+from typing import Any
 from uuid import uuid4
 
 import numpy as np
@@ -45,7 +47,6 @@ class FeatureStore:
 
     def __init__(self, folder: Path, settings: str) -> None:
         self.folder = folder / hashlib.sha256(f"{_FORMAT}|{settings}".encode()).hexdigest()[:16]
-        self._digests: dict[str, str] = {}
 
     def file(self, utterance: Utterance) -> Path:
         """Where the features of an utterance are, or will be.
@@ -53,12 +54,12 @@ class FeatureStore:
         Raises:
             OSError: when the sound cannot be read.
         """
-        if utterance.key not in self._digests:
-            assert utterance.path is not None
-            digest = hashlib.sha256(Path(utterance.path).read_bytes())
-            digest.update(f"|{utterance.start}|{utterance.end}".encode())
-            self._digests[utterance.key] = digest.hexdigest()[:32]
-        name = self._digests[utterance.key]
+        assert utterance.path is not None
+        # By its sound, not by the utterance's key: an ablation lends an utterance another's sound.
+        state = utterance.path.stat()
+        digest = _content(utterance.path, state.st_size, state.st_mtime_ns).copy()
+        digest.update(f"|{utterance.start}|{utterance.end}".encode())
+        name = digest.hexdigest()[:32]
         return self.folder / name[:2] / f"{name[2:]}.npy"
 
     def holds(self, utterance: Utterance) -> bool:
@@ -100,6 +101,12 @@ class FeatureStore:
         except OSError:
             return None
         return None if stored is None else torch.from_numpy(np.array(stored))
+
+
+@lru_cache(maxsize=1 << 16)
+def _content(path: Path, size: int, modified: int) -> Any:
+    """The hash of a file's bytes, taken once even where thousands of utterances are stretches of the file."""
+    return hashlib.sha256(path.read_bytes())
 
 
 def _open(file: Path) -> np.ndarray | None:

@@ -38,6 +38,8 @@ class Utterance:
     dialogue: str | None = None
     turn: int | None = None
     """Position within the dialogue, counted from 0."""
+    context: tuple[str, ...] | None = None
+    """Earlier turns of the dialogue as prompts show them, the oldest first; see ``emollm.data.context``."""
     start: float | None = None
     """Where the utterance begins in its file, in seconds; None for the whole file."""
     end: float | None = None

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 from torchmetrics.functional import concordance_corrcoef
-from torchmetrics.functional.classification import multiclass_calibration_error, multiclass_confusion_matrix
+from torchmetrics.functional.classification import multiclass_confusion_matrix
 
 from emollm.metrics.results import ClassResult, Result
 
@@ -76,18 +76,28 @@ def ccc(predictions: Tensor, targets: Tensor) -> float:
 
 
 def _of_probabilities(probabilities: Tensor, targets: Tensor) -> dict[str, float]:
-    # float64, on the CPU because not every accelerator has it; no larger than 1, or torchmetrics would take
-    # a rounding error for logits.
+    # float64, on the CPU because not every accelerator has it; no larger than 1, which a rounding error may be.
     values = probabilities.cpu().double().clamp(0, 1)
     one_hot = torch.nn.functional.one_hot(targets, values.shape[1])
-    # Probabilities come from float32 softmax, which may round a small one to 0: the bound of scikit-learn.
-    chances = values[torch.arange(len(targets)), targets].clamp_min(torch.finfo(torch.float32).eps)
-    calibration = multiclass_calibration_error(values, targets, values.shape[1], n_bins=CALIBRATION_BINS)
+    # Softmax may round a small probability to 0: the bound of scikit-learn for a file that is read as float64.
+    chances = values[torch.arange(len(targets)), targets].clamp_min(torch.finfo(torch.float64).eps)
     return {
-        "ece": float(calibration),
+        "ece": _calibration_error(values, targets),
         "nll": float(-chances.log().mean()),
         "brier": float((values - one_hot).square().sum(1).mean()),
     }
+
+
+def _calibration_error(values: Tensor, targets: Tensor) -> float:
+    """Guo et al., ICML 2017, section 2; bins hold their lower edge, the last one both.
+
+    Not torchmetrics', which sums in float32 (3e-6 off for 200,000 utterances) and gives a confidence of exactly 1
+    a bin of its own.
+    """
+    top, answers = values.max(1)
+    place = (top * CALIBRATION_BINS).long().clamp_max(CALIBRATION_BINS - 1)
+    gaps = values.new_zeros(CALIBRATION_BINS).index_add_(0, place, top - (answers == targets).double())
+    return float(gaps.abs().sum() / len(targets))
 
 
 def _share(part: Tensor, whole: Tensor) -> Tensor:

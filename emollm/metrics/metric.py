@@ -69,6 +69,11 @@ class EmotionMetrics(Metric):
         self.predictions.append(predictions)
         self.corpora.append(_to_bytes(corpora).to(probabilities.device))
 
+    def collected(self) -> tuple[Tensor, Tensor]:
+        """(N, K) probabilities and (N,) targets of all processes; every process must ask."""
+        with self.sync_context(should_sync=True):
+            return dim_zero_cat(self.probabilities).cpu(), dim_zero_cat(self.targets).cpu()
+
     def compute(self) -> Results:
         """Measure all that was collected, in all processes.
 

@@ -37,7 +37,7 @@ class Result:
         macro_f1: mean F1 over the labels that occur in the targets or in the answers.
         weighted_f1: mean F1 weighted by support.
         ece: expected calibration error of the most probable label over 15 equally wide bins.
-        nll: mean negative log-likelihood of the target, in nats; a probability of 0 counts as 1.2e-7.
+        nll: mean negative log-likelihood of the target, in nats; a probability of 0 counts as 2.2e-16.
         brier: mean squared distance between probabilities and the one-hot target, summed over labels (0 to 2).
         unparsed: share of answers that could not be read.
         per_class: figures of each label, in the order of the label set.

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from abc import ABC, abstractmethod
+from dataclasses import replace
 from typing import Any, Literal
 
 import torch
@@ -16,6 +17,7 @@ from emollm.data.augment import Augmentation
 from emollm.data.batch import Batch
 from emollm.data.labels import LabelSet
 from emollm.errors import UserError
+from emollm.evaluation.calibration import Calibration
 from emollm.models.backbones import Backbone
 from emollm.modules.figures import Figures, Scores
 from emollm.modules.optimization import Optimization, parameter_groups, part_of, rate_at
@@ -45,6 +47,8 @@ class EmotionModule(LightningModule, ABC):
         """The constructor's arguments as plain values; whoever builds the module from values sets it."""
         self.name = "untitled"
         """How predictions name this model."""
+        self.calibration: Calibration | None = None
+        """How confidences are corrected; it comes with stored weights and is not used while they are trained."""
         self.built = False
         self.strict_loading = False
         self.metrics = nn.ModuleDict({part: Figures(self.labels) for part in ("validation", "test")})
@@ -77,6 +81,11 @@ class EmotionModule(LightningModule, ABC):
         return True
 
     @property
+    def inputs(self) -> tuple[str, ...]:
+        """What the model is given of an utterance: ``audio``, ``transcript``, ``context``."""
+        return ("audio",)
+
+    @property
     def needs_labels(self) -> bool:
         """Whether utterances must carry labels of the label set."""
         return True
@@ -107,6 +116,11 @@ class EmotionModule(LightningModule, ABC):
         backbone = self.audio_backbone
         assert backbone is not None
         return f"{backbone.fingerprint}|{backbone.layers}|{backbone.dtype}|{backbone.setting}"
+
+    def calibrated(self, batch: Batch) -> Scores:
+        """What the model says of a batch, at the temperature that came with its weights."""
+        temperature = 1.0 if self.calibration is None else self.calibration.temperature
+        return replace(self.score(batch), temperature=temperature)
 
     def hidden_states(self, batch: Batch) -> tuple[Tensor, Tensor]:
         """Hidden states of the backbone, stored ones if the batch brings them.
@@ -181,7 +195,7 @@ class EmotionModule(LightningModule, ABC):
 
     def predict_step(self, batch: Batch, batch_idx: int = 0) -> list[Prediction]:
         """One prediction an utterance, those that could not be read included with their reasons."""
-        scores = self.score(batch) if len(batch) else Scores(None)
+        scores = self.calibrated(batch) if len(batch) else Scores(None)
         return from_scores(
             batch, scores.probabilities, scores.predictions, scores.transcripts, self.labels, self.name
         )
@@ -195,7 +209,8 @@ class EmotionModule(LightningModule, ABC):
         self._log_metrics("test", "test")
 
     def _evaluate(self, batch: Batch, part: Literal["validation", "test"]) -> list[Prediction]:
-        scores = self.score(batch) if len(batch) else Scores(torch.zeros(0, len(self.labels), device=self.device))
+        nothing = torch.zeros(0, len(self.labels), device=self.device)
+        scores = self.calibrated(batch) if len(batch) else Scores(nothing)
         self.metrics[part].update(scores, batch)
         return from_scores(
             batch, scores.probabilities, scores.predictions, scores.transcripts, self.labels, self.name

@@ -125,6 +125,11 @@ class EmotionLLM(EmotionModule):
         return any(template.takes_audio for template in self.templates)
 
     @property
+    def inputs(self) -> tuple[str, ...]:
+        """What the prompt of evaluation and prediction takes."""
+        return self.template.inputs
+
+    @property
     def needs_labels(self) -> bool:
         """A run that does nothing but transcribe takes unlabelled speech."""
         fits = self._trainer is not None and self._trainer.state.fn == "fit"
@@ -257,18 +262,22 @@ class EmotionLLM(EmotionModule):
     def _speech(self, batch: Batch, template: PromptTemplate) -> list[Tensor] | None:
         if not template.takes_audio or self.model.audio is None:
             return None
+        if batch.features is None and batch.waveforms is None:  # an ablation: the words alone
+            return None
         embeddings, mask = self.model.audio(*self.hidden_states(batch))
         return [row[keep] for row, keep in zip(embeddings, mask, strict=True)]
 
     def _prompts(self, encoder: PromptEncoder, batch: Batch, training: bool = False) -> list[EncodedPrompt]:
         prompts = []
-        for transcript in batch.transcripts:
+        for utterance in batch.utterances:
+            transcript = utterance.transcript
             if training and self.transcript_dropout and torch.rand(()) < self.transcript_dropout:
                 transcript = None
             order = None
             if training and self.shuffle_labels:
                 order = [self.labels[i] for i in torch.randperm(len(self.labels)).tolist()]
-            prompts.append(encoder.encode(transcript, labels=order))
+            context = "\n".join(utterance.context) if utterance.context else None
+            prompts.append(encoder.encode(transcript, context, order))
         return prompts
 
     @staticmethod

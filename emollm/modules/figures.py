@@ -21,16 +21,18 @@ class Scores:
         log_scores: (B, K) log-likelihood of each label, or None for a task without labels.
         predictions: (B,) label index, -1 for an answer that could not be read.
         transcripts: what the model itself wrote down, one an utterance, or None.
+        temperature: divides the scores before they become probabilities; 1 leaves them as they are.
     """
 
     log_scores: Tensor | None
     predictions: Tensor | None = None
     transcripts: list[str | None] | None = None
+    temperature: float = 1.0
 
     @property
     def probabilities(self) -> Tensor | None:
         """(B, K) softmax over the label set."""
-        return None if self.log_scores is None else self.log_scores.float().softmax(-1)
+        return None if self.log_scores is None else (self.log_scores.float() / self.temperature).softmax(-1)
 
 
 class Figures(nn.Module):

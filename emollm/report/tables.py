@@ -64,6 +64,30 @@ def predictions_table(rows: Sequence[Mapping[str, Any]]) -> Table:
     return table
 
 
+def comparison_table(rows: Sequence[Mapping[str, Any]]) -> Table:
+    """The model, its ablations and its baselines, one row each, in percent.
+
+    Args:
+        rows: ``rows`` of metrics.json; one that has no result says why in place of numbers.
+    """
+    table = narrow_table("Side by side (%)", "", ["WA", "UA", "95 % of UA", "macro\n-F1", "weighted\n-F1"])
+    before = None
+    for row in rows:
+        if before not in (None, row["kind"]):
+            table.add_section()
+        before, result = row["kind"], row["result"]
+        if result is None:
+            table.add_row(Text(f"{row['title']}: {row['why_not']}", style="dim"))
+            continue
+        low, high = row["intervals"]["ua"]
+        wa, ua, macro, weighted = (_percent(result[name]) for name in ("wa", "ua", "macro_f1", "weighted_f1"))
+        style = "bold" if row["kind"] == "model" else None
+        table.add_row(
+            escape(row["title"]), wa, ua, f"{_percent(low)} – {_percent(high)}", macro, weighted, style=style
+        )
+    return table
+
+
 def narrow_table(title: str, first: str, numbers: Sequence[str]) -> Table:
     """A table of few lines that fits 80 columns: names at the left, numbers at the right."""
     table = Table(

@@ -2,12 +2,21 @@
 
 import json
 
+import numpy as np
 import pytest
+import soundfile
 
 from emollm.data.audit import audit, normalise
 from emollm.data.corpora import Ravdess
 from emollm.data.protocols import FoldColumn, RandomSplit, Split
 from emollm.data.utterance import Utterance, UtteranceTable
+from tests.data.alter import voice
+
+
+@pytest.fixture(autouse=True)
+def cache(tmp_path_factory, monkeypatch):
+    """Signatures are kept apart from the user's own."""
+    monkeypatch.setenv("EMOLLM_CACHE", str(tmp_path_factory.mktemp("cache")))
 
 
 def row(identity, path=None, **fields):
@@ -28,7 +37,7 @@ def test_speakers_and_sessions():
     assert report.test.speakers == ["c/ann"]
     assert report.test.sessions == ["c/x"]
     assert any("1 speaker of test is in training too (c/ann)" in line for line in report.lines())
-    assert any("1 recording session of test" in line for line in report.lines())
+    assert any("1 session of test is in training too (c/x)" in line for line in report.lines())
 
 
 def test_validation_speakers_count_as_known_to_the_model():
@@ -91,7 +100,36 @@ def test_only_files_of_equal_size_are_read(tmp_path, monkeypatch):
     (tmp_path / "a").write_bytes(b"one")
     (tmp_path / "b").write_bytes(b"other")
     monkeypatch.setattr("pathlib.Path.read_bytes", lambda path: pytest.fail(f"{path} was read"))
-    audit(split([row("1", tmp_path / "a")], [row("2", tmp_path / "b")]))
+    audit(split([row("1", tmp_path / "a")], [row("2", tmp_path / "b")]), listen=False)
+
+
+def test_the_same_sound_saved_again_is_told_once(tmp_path):
+    rng = np.random.default_rng(0)
+    voices = [voice(seed) for seed in range(4)]
+    for number, sound in enumerate(voices):
+        soundfile.write(tmp_path / f"{number}.wav", sound, 16_000)
+    soundfile.write(tmp_path / "again.ogg", 0.3 * np.pad(voices[0], 5000), 16_000)
+    soundfile.write(tmp_path / "noisy.wav", voices[1] + 0.002 * rng.standard_normal(len(voices[1])), 16_000)
+    (tmp_path / "bytes.wav").write_bytes((tmp_path / "2.wav").read_bytes())
+    train = [row(str(number), tmp_path / f"{number}.wav") for number in range(3)]
+    test = [row(name.split(".")[0], tmp_path / name) for name in ("again.ogg", "noisy.wav", "bytes.wav", "3.wav")]
+    report = audit(split(train, test))
+    assert report.test.copies == [("c/2", "c/bytes")]
+    assert report.test.near_copies == [("c/0", "c/again"), ("c/1", "c/noisy")]
+    said = (
+        "2 recordings of test are nearly identical to one in training (c/again is c/0, c/noisy is c/1): the same"
+    )
+    assert any(line.startswith(said) for line in report.lines())
+    unheard = audit(split(train, test), listen=False)
+    assert (unheard.test.near_copies, unheard.test.listened) == ([], False)
+
+
+@pytest.mark.parametrize(("listen", "says"), [(True, ", nor the same sound saved again."), (False, ".")])
+def test_that_there_are_no_copies_is_said_of_what_was_compared(tmp_path, listen, says):
+    for number in range(2):
+        soundfile.write(tmp_path / f"{number}.wav", voice(number), 16_000)
+    report = audit(split([row("0", tmp_path / "0.wav")], [row("1", tmp_path / "1.wav")]), listen)
+    assert report.lines()[-1] == f"No recording of test is a copy of one in training{says}"
 
 
 def test_the_dictionary_is_plain_json(tmp_path):
@@ -116,4 +154,5 @@ def test_on_ravdess(corpora_root):
     assert clean.test.copies == []
     leaky = audit(RandomSplit().split(rows))
     assert len(leaky.test.speakers) == 24
+    assert leaky.test.near_copies == [], "takes of one sentence are no copies"
     assert leaky.test.copies == [("ravdess/03-01-03-01-02-01-07", "ravdess/03-01-03-01-02-02-07")]

@@ -155,7 +155,14 @@ def scores(folder):
 
 
 def test_scores_are_the_same_with_and_without_the_store(small_run, tmp_path, capsys):
-    args = ["--config", small_run.config, "--ckpt_path", small_run.checkpoint]
+    args = [
+        "--config",
+        small_run.config,
+        "--ckpt_path",
+        small_run.checkpoint,
+        "--ablations=none",
+        "--baselines=none",
+    ]
     without = scores(run(tmp_path, "test", *args, "--data.cache.enabled", "false"))
     assert "not cached" in capsys.readouterr().out
     cache = tmp_path / "features"

@@ -193,8 +193,9 @@ def test_test_reports_what_joint_answers_and_words_come_to(small_run, tmp_path, 
     folder = run(tmp_path, "test", *args)
     values = json.loads((folder / "metrics.json").read_text())
     rows = pd.read_csv(folder / "predictions.csv")
-    assert values["overall"]["unparsed"] == 1.0
-    assert values["overall"]["wa"] == 0.0
+    result = values["summary"]["result"]
+    assert result["unparsed"] == 1.0
+    assert result["wa"] == 0.0
     assert rows["label"].isna().all()
     assert (rows["error"] == "the answer could not be read").all()
     assert values["wer"] > 0
@@ -205,7 +206,7 @@ def test_test_of_transcription_alone_reports_words_alone(small_run, tmp_path, ca
     args = ["--config", small_run.config, "--ckpt_path", small_run.checkpoint, "--model.prompt", "asr"]
     values = json.loads((run(tmp_path, "test", *args) / "metrics.json").read_text())
     assert values["wer"] > 0
-    assert "overall" not in values
+    assert values["summary"] is None
     assert "WER" in capsys.readouterr().out
 
 

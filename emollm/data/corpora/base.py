@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, ClassVar
 
-from emollm.data.audio import find_sound_files
+from emollm.data.corpora.files import sound_files, stem_of
 from emollm.data.utterance import Utterance, UtteranceTable
 from emollm.errors import UserError
 
@@ -58,14 +58,18 @@ class FileNameCorpus(Corpus):
     language: ClassVar[str | None] = None
     """ISO 639-1 code."""
     pattern: ClassVar[re.Pattern[str]]
-    """Fits a whole file name without its suffix. Let it accept codes that do not exist: ``describe`` passes them
-    on as labels, and the validator then names the file."""
+    """Fits a whole file name without its suffix. Let it accept any case, and codes that do not exist: ``describe``
+    passes them on as labels, and the validator then names the file."""
     example: ClassVar[str]
     """One file name, shown to who pointed at a wrong folder."""
 
     @abstractmethod
     def describe(self, match: re.Match[str]) -> dict[str, Any] | None:
         """The fields of ``Utterance`` that a file name tells; None for what is no part of the corpus."""
+
+    def named(self, path: Path) -> str:
+        """What ``pattern`` is held against: the file's name without its suffix."""
+        return stem_of(path)
 
     def read(self) -> UtteranceTable:
         """Every recording once, sorted by name.
@@ -74,18 +78,22 @@ class FileNameCorpus(Corpus):
             UserError: when no file is named as the corpus names its files.
         """
         folder = self.folder()
-        files = find_sound_files(folder)
+        files = sound_files(folder)
         rows: dict[str, Utterance] = {}
-        copies = 0
+        copies, strange = 0, []
         for path in files:
-            match = self.pattern.fullmatch(path.stem)
-            values = self.describe(match) if match else None
+            match = self.pattern.fullmatch(self.named(path))
+            if match is None:
+                strange.append(path)
+                continue
+            values = self.describe(match)
             if values is None:
                 continue
+            base = {"id": match[0], "path": path, "corpus": self.name, "language": self.language}
+            row = Utterance(**(base | values))
             # Some mirrors hold the whole corpus twice, which would count every utterance double.
-            copies += path.stem in rows
-            base = {"id": path.stem, "path": path, "corpus": self.name, "language": self.language}
-            rows.setdefault(path.stem, Utterance(**(base | values)))
+            copies += row.id in rows
+            rows.setdefault(row.id, row)
         if not rows:
             raise UserError(
                 f"{self.name}: none of the {len(files)} sound files below {folder} is named like {self.example}: "
@@ -97,7 +105,15 @@ class FileNameCorpus(Corpus):
                 "name is used.",
                 stacklevel=2,
             )
-        return UtteranceTable(rows[stem] for stem in sorted(rows))
+        if strange:
+            shown = ", ".join(path.relative_to(folder).as_posix() for path in sorted(strange)[:3])
+            warnings.warn(
+                f"{self.name}: sound files below {folder} that are not named like {self.example} are passed over "
+                f"({len(strange)}: {shown}{', …' if len(strange) > 3 else ''}): correct their names if they "
+                "belong to the corpus.",
+                stacklevel=2,
+            )
+        return UtteranceTable(rows[name] for name in sorted(rows))
 
 
 def locate(root: str) -> Path:
@@ -106,12 +122,12 @@ def locate(root: str) -> Path:
     Raises:
         UserError: naming every place that was looked at.
     """
-    path = Path(root).expanduser()
+    path = Path(os.path.expanduser(root))
     places = [path]
     if not path.is_absolute() and os.environ.get("EMOLLM_DATA"):
-        places.append(Path(os.environ["EMOLLM_DATA"]).expanduser() / path)
+        places.append(Path(os.path.expanduser(os.environ["EMOLLM_DATA"])) / path)
     for place in places:
-        if place.exists():
+        if os.path.exists(place):  # unlike Path's own, never an error
             return place
     looked = " or ".join(str(place.absolute()) for place in places)
     raise UserError(f"There is no {looked}: correct the path, or set EMOLLM_DATA to the folder it is below.")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import math
 from collections.abc import Callable, Iterable
 from typing import Any
@@ -80,6 +81,11 @@ def read_value(field: str, value: Any) -> Any:
     return _READ.get(field, str)(value)
 
 
+def kind_of(field: str) -> str:
+    """What a field's cells hold, for messages."""
+    return {"votes": "mapping of emotion to count", "turn": "whole number"}.get(field, "number")
+
+
 def _plain(column: str) -> str:
     return "_".join(column.casefold().replace("-", " ").replace("_", " ").split())
 
@@ -91,12 +97,22 @@ def _number(value: Any) -> float:
     return number
 
 
+def _whole(value: Any) -> int:
+    number = _number(value)
+    if number != int(number):
+        raise ValueError(value)
+    return int(number)
+
+
 def _votes(value: Any) -> dict[str, float]:
+    """A mapping, or the JSON of one, as a CSV holds it."""
+    if isinstance(value, str):
+        value = json.loads(value)
     if not isinstance(value, dict):
         raise ValueError(value)
     votes: dict[str, float] = {}
     for word, count in value.items():
-        votes[canonical(word)] = votes.get(canonical(word), 0.0) + float(count)
+        votes[canonical(word)] = votes.get(canonical(word), 0.0) + _number(count)
     return votes
 
 
@@ -104,6 +120,6 @@ _READ: dict[str, Callable[[Any], Any]] = {
     "label": lambda value: canonical(str(value)),
     "split": lambda value: part_of(str(value)) or str(value),
     "gender": lambda value: _GENDERS.get(str(value).casefold(), str(value)),
-    "turn": lambda value: int(_number(value)),
+    "turn": _whole,
     "votes": _votes,
 } | dict.fromkeys(("start", "end", "valence", "arousal", "dominance"), _number)

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import re
 from dataclasses import replace
-from pathlib import Path
+from pathlib import Path, PurePath
 from typing import Any
 
 from emollm.data.corpora.base import FileNameCorpus
-from emollm.data.corpora.rows import find_files, read_rows
+from emollm.data.corpora.faults import Faults
+from emollm.data.corpora.files import find_table
+from emollm.data.corpora.rows import read_number, read_rows
 from emollm.data.utterance import Utterance, UtteranceTable
-from emollm.errors import UserError
 
 _LABELS = {"ANG": "angry", "DIS": "disgust", "FEA": "fear", "HAP": "happy", "NEU": "neutral", "SAD": "sad"}
 _VOTES = {label[0].upper(): label for label in _LABELS.values()}
@@ -53,13 +54,16 @@ class CremaD(FileNameCorpus):
 
     name = "cremad"
     language = "en"
-    pattern = re.compile(r"(?P<actor>\d{4})_(?P<sentence>[A-Z]{3})_(?P<emotion>[A-Z]{3})_(?P<level>[A-Z]{1,2})")
+    pattern = re.compile(
+        r"(?P<actor>\d{4})_(?P<sentence>[A-Z]{3})_(?P<emotion>[A-Z]+)_(?P<level>[A-Z]{1,2})", re.IGNORECASE
+    )
     example = "1001_DFA_ANG_XX.wav"
 
     def describe(self, match: re.Match[str]) -> dict[str, Any]:
         """Actor, sentence, emotion, intensity."""
-        part = match.groupdict()
+        part = {name: value.upper() for name, value in match.groupdict().items()}
         return {
+            "id": "_".join(part.values()),
             "label": _LABELS.get(part["emotion"], part["emotion"]),
             "transcript": _SENTENCES.get(part["sentence"]),
             "sentence": part["sentence"],
@@ -71,12 +75,14 @@ class CremaD(FileNameCorpus):
         """Every recording once, sorted by name, with votes and actors where their tables are there.
 
         Raises:
-            UserError: when no file is named as the corpus names its files, or a table lacks a column.
+            UserError: when no file is named as the corpus names its files, or a table has faults.
         """
         table = super().read()
         folder = self.folder()
-        votes = _read_votes(folder)
-        actors = _read_actors(folder)
+        faults = Faults()
+        votes = _read_votes(folder, faults)
+        actors = _read_actors(folder, faults)
+        faults.check()
 
         def add(row: Utterance) -> Utterance:
             actor = actors.get(row.speaker or "", {})
@@ -90,36 +96,47 @@ class CremaD(FileNameCorpus):
 
 def _clip(name: str) -> str:
     """A recording's name in the tables: some releases have one file end in _X that they call _XX."""
+    name = PurePath(name.upper()).stem
     return f"{name}X" if name.endswith("_X") else name
 
 
-def _read_votes(folder: Path) -> dict[str, dict[str, float]]:
+def _read_votes(folder: Path, faults: Faults) -> dict[str, dict[str, float]]:
     found: dict[str, dict[str, float]] = {}
-    for file in find_files(folder, "tabulatedVotes.csv")[:1]:
-        for line, row in enumerate(read_rows(file, ("filename", *(code.lower() for code in _VOTES))), 2):
-            # The first digit of a row's name is what was shown: 1 voice, 2 face, 3 both.
-            if row.get("", "").startswith(("2", "3")):
-                continue
-            try:
-                counts = {label: float(row[code.lower()]) for code, label in _VOTES.items()}
-            except ValueError:
-                raise UserError(f"{file}, row {line}: the counts of votes must be numbers.") from None
-            found.setdefault(_clip(row["filename"]), {label: count for label, count in counts.items() if count})
-    for file in find_files(folder, "summaryTable.csv")[:1]:
-        for row in read_rows(file, ("filename", "voicevote")):
-            tied = row["voicevote"].split(":")
-            found.setdefault(_clip(row["filename"]), {_VOTES.get(code, code): 1 / len(tied) for code in tied})
+    with faults.gather():
+        if file := find_table(folder, "tabulatedVotes.csv"):
+            for line, row in read_rows(file, ("filename", *(code.lower() for code in _VOTES)), faults):
+                # The first digit of a row's name is what was shown: 1 voice, 2 face, 3 both.
+                if re.fullmatch(r"[23]\d{5}", next(iter(row.values()))):
+                    continue
+                try:
+                    counts = {label: read_number(row[code.lower()]) for code, label in _VOTES.items()}
+                except ValueError:
+                    faults.add(f"{file}, line {line}: the counts of votes (A, D, F, H, N, S) must be numbers.")
+                    continue
+                voted = {label: count for label, count in counts.items() if count}
+                found.setdefault(_clip(row["filename"]), voted)
+    with faults.gather():
+        if file := find_table(folder, "summaryTable.csv"):
+            for line, row in read_rows(file, ("filename", "voicevote"), faults):
+                tied = [code.strip().upper() for code in row["voicevote"].split(":")]
+                if not set(tied) <= set(_VOTES):
+                    faults.add(
+                        f"{file}, line {line}: VoiceVote is '{row['voicevote']}', none of {', '.join(_VOTES)}."
+                    )
+                    continue
+                found.setdefault(_clip(row["filename"]), {_VOTES[code]: 1 / len(tied) for code in tied})
     return found
 
 
-def _read_actors(folder: Path) -> dict[str, dict[str, Any]]:
-    return {
-        row["actorid"]: {
-            "gender": row["sex"].lower() or None,
-            "age": int(row["age"]) if row["age"].isdecimal() else None,
-            "race": row.get("race") or None,
-            "ethnicity": row.get("ethnicity") or None,
-        }
-        for file in find_files(folder, "VideoDemographics.csv")[:1]
-        for row in read_rows(file, ("actorid", "age", "sex"))
-    }
+def _read_actors(folder: Path, faults: Faults) -> dict[str, dict[str, Any]]:
+    found: dict[str, dict[str, Any]] = {}
+    with faults.gather():
+        if file := find_table(folder, "VideoDemographics.csv"):
+            for _, row in read_rows(file, ("actorid", "age", "sex"), faults):
+                found[row["actorid"]] = {
+                    "gender": row["sex"].lower() or None,
+                    "age": int(row["age"]) if row["age"].isdecimal() else None,
+                    "race": row.get("race") or None,
+                    "ethnicity": row.get("ethnicity") or None,
+                }
+    return found

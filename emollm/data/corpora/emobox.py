@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import re
 from collections import Counter
 from collections.abc import Iterator
@@ -10,13 +11,14 @@ from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 from typing import Any
 
-from emollm.data.audio import find_sound_files
 from emollm.data.corpora.ased import Ased
 from emollm.data.corpora.base import Corpus, FileNameCorpus, locate
 from emollm.data.corpora.cremad import CremaD
 from emollm.data.corpora.emodb import Emodb
 from emollm.data.corpora.emovo import Emovo
 from emollm.data.corpora.esd import Esd
+from emollm.data.corpora.faults import Faults
+from emollm.data.corpora.files import parts_of, sound_files, stem_of
 from emollm.data.corpora.ravdess import Ravdess
 from emollm.data.corpora.shemo import Shemo
 from emollm.data.corpora.tess import Tess
@@ -96,26 +98,37 @@ class EmoBox(Corpus):
                 f"{self.name}: {folder} has {there}, not fold_{self.fold}: root is EmoBox's folder data, "
                 "dataset one of the folders in it."
             )
+        faults = Faults()
         records: dict[str, _Record] = {}
         for number, path in sorted(folds.items()):
             for part in _PARTS:
-                for record in _records(path / f"{self.name}_{part}_fold_{number}.jsonl", part):
-                    known = records.setdefault(record.values["key"], record)
-                    if number in known.parts:
-                        raise UserError(
-                            f"{record.where}: {record.values['key']} is in fold {number} twice, in "
-                            f"{known.parts[number]} and in {part}."
-                        )
-                    known.parts[number] = part
-        labels = _label_map(folder / "label_map.json")
+                with faults.gather():
+                    for record in _records(path / f"{self.name}_{part}_fold_{number}.jsonl", part, faults):
+                        known = records.setdefault(record.values["key"], record)
+                        if number in known.parts:
+                            faults.add(
+                                f"{record.where}: {record.values['key']} is in fold {number} twice, in "
+                                f"{known.parts[number]} and in {part}."
+                            )
+                        known.parts.setdefault(number, part)
+        labels = None
+        with faults.gather():
+            labels = _label_map(folder / "label_map.json")
         speakers = _speakers(folder / "data.seg.wrd.stm")
-        stems = Counter(PurePosixPath(wav).stem for wav in {record.values["wav"] for record in records.values()})
+        stems = Counter(
+            stem_of(PurePosixPath(wav)) for wav in {record.values["wav"] for record in records.values()}
+        )
         repeated = {stem for stem, count in stems.items() if count > 1}
         find = _Finder(locate(self.audio), repeated) if self.audio else _Finder(folder.parent.parent, None)
         chosen = [record for record in records.values() if self.fold in record.parts]
         order = list(_PARTS)
         chosen.sort(key=lambda record: order.index(record.parts[self.fold]))
-        return UtteranceTable(self._utterance(record, labels, speakers, find) for record in chosen)
+        rows = []
+        for record in chosen:
+            with faults.gather():
+                rows.append(self._utterance(record, labels, speakers, find))
+        faults.check()
+        return UtteranceTable(rows)
 
     def _utterance(
         self, record: _Record, labels: dict[str, str] | None, speakers: dict[str, str], find: _Finder
@@ -125,9 +138,13 @@ class EmoBox(Corpus):
             start, end = (
                 None if values.get(name) is None else float(values[name]) for name in ("start_time", "end_time")
             )
-        except (TypeError, ValueError):
-            raise UserError(f"{record.where}: start_time and end_time must be numbers of seconds.") from None
-        facts = self._from_name(PurePosixPath(values["wav"]).stem)
+            if end is not None and not (start or 0.0) < end < math.inf:
+                raise ValueError
+        except (TypeError, ValueError, OverflowError):
+            raise UserError(
+                f"{record.where}: start_time and end_time must be numbers of seconds, the end behind the start."
+            ) from None
+        facts = self._from_name(stem_of(PurePosixPath(values["wav"])))
         facts.setdefault("speaker", speakers.get(values["key"]))
         return Utterance(
             id=values["key"],
@@ -171,49 +188,54 @@ class _Finder:
         self._index: dict[str, list[Path]] | None = None
 
     def __call__(self, written: str) -> Path:
-        path = self.root / written
+        path = self.root / written.replace("\\", "/")
         if self.repeated is None or path.exists():
             return path
         if self._index is None:
             self._index = {}
-            for sound in find_sound_files(self.root):
-                self._index.setdefault(sound.stem, []).append(sound)
+            for sound in sound_files(self.root):
+                self._index.setdefault(stem_of(sound), []).append(sound)
         found = max(self._index.get(path.stem, []), key=lambda other: _common(path, other), default=path)
         # The clip of another part would be a wrong one; better a missing file, which the validator names.
         return path if path.stem in self.repeated and not _common(path, found) else found
 
 
 def _common(path: Path, other: Path) -> int:
-    pairs = list(zip(reversed(path.parent.parts), reversed(other.parent.parts), strict=False))
+    pairs = list(zip(reversed(parts_of(path)[:-1]), reversed(parts_of(other)[:-1]), strict=False))
     return next((count for count, (a, b) in enumerate(pairs) if a != b), len(pairs))
 
 
-def _records(file: Path, part: str) -> Iterator[_Record]:
+def _records(file: Path, part: str, faults: Faults) -> Iterator[_Record]:
     if not file.is_file():
         if part == "valid":  # most corpora have none
             return
         raise UserError(f"There is no {file}: take the folder data of EmoBox as it is.")
-    for line, text in enumerate(read_text(file).lstrip("\ufeff").split("\n"), 1):
+    for line, text in enumerate(read_text(file).split("\n"), 1):
         if not text.strip():
             continue
         try:
             values = json.loads(text)
         except json.JSONDecodeError as error:
-            raise UserError(f"{file}, line {line}: not JSON ({error.msg}).") from error
-        if not isinstance(values, dict) or not all(isinstance(values.get(name), str) for name in ("key", "wav")):
-            raise UserError(f"{file}, line {line}: an utterance needs a key and a wav.")
-        yield _Record(file, line, values)
+            faults.add(f"{file}, line {line}: not JSON ({error.msg}).")
+            continue
+        if isinstance(values, dict) and all(isinstance(values.get(name), str) for name in ("key", "wav")):
+            yield _Record(file, line, values)
+        else:
+            faults.add(f"{file}, line {line}: an utterance needs a key and a wav.")
 
 
 def _label_map(file: Path) -> dict[str, str] | None:
     if not file.is_file():
         return None
     try:
-        content = json.loads(read_text(file).lstrip("\ufeff"))
+        content = json.loads(read_text(file))
     except json.JSONDecodeError as error:
         raise UserError(f"{file}, line {error.lineno}: not JSON ({error.msg}).") from error
+    if not isinstance(content, dict):
+        raise UserError(f'{file} must map codes to emotions, as {{"hap": "Happy"}}.')
+    content = {code: str(word) for code, word in content.items()}
     # Exact codes first (ASED has s and S), then in any case (EmoDB maps Neutral and lists neutral).
-    return {str(code).casefold(): str(word) for code, word in content.items()} | content
+    return {code.casefold(): word for code, word in content.items()} | content
 
 
 def _label(code: object, labels: dict[str, str] | None, record: _Record) -> str | None:

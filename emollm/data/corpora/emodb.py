@@ -58,14 +58,18 @@ class Emodb(FileNameCorpus):
 
     name = "emodb"
     language = "de"
-    pattern = re.compile(r"(?P<speaker>\d\d)(?P<sentence>[ab]\d\d)(?P<emotion>[A-Z])(?P<version>[a-z]?)")
+    pattern = re.compile(
+        r"(?P<speaker>\d\d)(?P<sentence>[ab]\d\d)(?P<emotion>[A-Z])(?P<version>[a-z]?)", re.IGNORECASE
+    )
     example = "03a01Fa.wav"
 
     def describe(self, match: re.Match[str]) -> dict[str, Any]:
         """Speaker, sentence, emotion, version."""
-        part = match.groupdict()
+        part = {name: value.lower() for name, value in match.groupdict().items()}
+        part["emotion"] = part["emotion"].upper()
         gender, age = _SPEAKERS.get(part["speaker"], (None, None))
         return {
+            "id": "".join(part.values()),
             "label": _LABELS.get(part["emotion"], part["emotion"]),
             "transcript": _SENTENCES.get(part["sentence"]),
             "sentence": part["sentence"],

@@ -49,13 +49,14 @@ class Emovo(FileNameCorpus):
 
     name = "emovo"
     language = "it"
-    pattern = re.compile(r"(?P<emotion>[a-z]{3})-(?P<speaker>[mf]\d)-(?P<sentence>[a-z]\d)", re.IGNORECASE)
+    pattern = re.compile(r"(?P<emotion>[a-z]+)-(?P<speaker>[mf]\d)-(?P<sentence>[a-z]\d)", re.IGNORECASE)
     example = "dis-f1-b1.wav"
 
     def describe(self, match: re.Match[str]) -> dict[str, Any]:
         """Emotion, speaker, sentence."""
         part = {name: value.lower() for name, value in match.groupdict().items()}
         return {
+            "id": match[0].lower(),
             "label": _LABELS.get(part["emotion"], part["emotion"]),
             "transcript": _SENTENCES.get(part["sentence"]),
             "sentence": part["sentence"],

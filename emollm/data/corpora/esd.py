@@ -7,7 +7,9 @@ from dataclasses import replace
 from typing import Any
 
 from emollm.data.corpora.base import FileNameCorpus
-from emollm.data.corpora.rows import find_files, mend
+from emollm.data.corpora.faults import Faults
+from emollm.data.corpora.files import find_files, parts_of
+from emollm.data.corpora.rows import mend
 from emollm.data.corpora.text import read_text
 from emollm.data.labels import EMOTIONS, canonical
 from emollm.data.protocols.parts import part_of
@@ -17,7 +19,10 @@ _SENTENCES = 350
 # Each speaker's files are numbered through, 350 an emotion, in this order.
 _ORDER = ("neutral", "angry", "happy", "sad", "surprise")
 _MEN = {4, 5, 6, 8, 10, 11, 12, 13, 14, 20}
-_LINE = re.compile(r"\s*(?P<id>\d{4}_\d{6})\s+(?P<text>.*?)\s*(?:\t[^\t]*)?")
+_LINE = re.compile(r"\s*(?P<id>\d{4}_\d{6})\s+(?P<text>.*?)\s*")
+# What stands behind the text of a line: the emotion, after a tab or, in some files, a blank.
+_WORDS = "Neutral|Angry|Happy|Sad|Surprise|中立|生气|愤怒|快乐|开心|高兴|伤心|惊喜|惊讶"
+_EMOTION = re.compile(rf"(?:\t[^\t]*|\s+(?:{_WORDS}))$")
 
 
 class Esd(FileNameCorpus):
@@ -29,8 +34,8 @@ class Esd(FileNameCorpus):
 
     Read as ``0011/Angry/0011_000351.wav``, or with the folders ``train``, ``evaluation`` and ``test`` in between.
     ``split`` is the owners': of each speaker's 350 sentences 20 are validation, 30 test and 300 train, so all
-    parts share the speakers; LeaveOneSpeakerOut does not. Transcripts come from ``0011/0011.txt``, some of which
-    are UTF-16.
+    parts share the speakers; LeaveOneSpeakerOut does not. Transcripts come from ``0011/0011.txt``; these are
+    UTF-8, UTF-16 or GB 2312, with tabs or blanks (issue 1 of the repository), and any of it is read.
 
     Args:
         root: the folder of the corpus; the files may lie at any depth, in any sound format.
@@ -65,22 +70,25 @@ class Esd(FileNameCorpus):
         """Every recording once, sorted by name, with its transcript where the speaker's text file is there.
 
         Raises:
-            UserError: when no file is named as the corpus names its files.
+            UserError: when no file is named as the corpus names its files, or a text file cannot be read.
         """
         table = super().read()
         names = [f"{speaker}.txt" for speaker in table.unique("speaker")]
-        texts = {
-            match["id"]: mend(match["text"])
-            for file in find_files(self.folder(), *names)
-            for match in map(_LINE.fullmatch, read_text(file).lstrip("\ufeff").split("\n"))
-            if match
-        }
+        texts: dict[str, str] = {}
+        faults = Faults()
+        for file in find_files(self.folder(), *names):
+            with faults.gather():
+                # Several files, English ones among them, were written in China on Windows.
+                lines = read_text(file, fallback="gb2312").split("\n")
+                found = filter(None, map(_LINE.fullmatch, lines))
+                texts |= {match["id"]: mend(_EMOTION.sub("", match["text"])) for match in found}
+        faults.check()
         return table.map(lambda row: _with_folders(replace(row, transcript=texts.get(row.id) or None)))
 
 
 def _with_folders(row: Utterance) -> Utterance:
     """Folders, where they speak, know better than the number which emotion and part a recording is."""
-    for name in row.path.parts[-3:-1] if row.path else ():
+    for name in parts_of(row.path)[-3:-1] if row.path else ():
         if canonical(name) in EMOTIONS:
             row = replace(row, label=canonical(name))
         elif part_of(name):

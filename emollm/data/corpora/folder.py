@@ -7,6 +7,7 @@ from typing import Literal
 
 from emollm.data.audio import SOUND_SUFFIXES, find_sound_files
 from emollm.data.corpora.base import Corpus, unique_ids
+from emollm.data.corpora.faults import Faults
 from emollm.data.corpora.text import read_text
 from emollm.data.labels import canonical
 from emollm.data.utterance import Utterance, UtteranceTable
@@ -48,26 +49,31 @@ class Folder(Corpus):
         """Every recording, sorted by path.
 
         Raises:
-            UserError: when the folder holds no sound files.
+            UserError: when the folder holds no sound files, or a text file beside one cannot be read.
         """
         folder = self.folder()
         files = find_sound_files(folder)
         if not files:
             raise UserError(f"{folder} holds no sound files ({', '.join(sorted(SOUND_SUFFIXES))}).")
+        faults = Faults()
         rows = []
         for path, identity in zip(files, unique_ids(files, folder), strict=True):
+            transcript = None
+            with faults.gather():
+                transcript = _transcript(path)
             label = _folder_name(path, folder, self.labels_from)
             rows.append(
                 Utterance(
                     id=identity,
                     path=path,
-                    transcript=_transcript(path),
+                    transcript=transcript,
                     label=canonical(label) if label else None,
                     speaker=_folder_name(path, folder, self.speaker_from),
                     corpus=self.name,
                     language=self.language,
                 )
             )
+        faults.check()
         return UtteranceTable(rows)
 
 
@@ -79,7 +85,7 @@ def _folder_name(path: Path, root: Path, level: Level) -> str | None:
 
 
 def _transcript(path: Path) -> str | None:
-    for suffix in _TEXT_SUFFIXES:
+    for suffix in (*_TEXT_SUFFIXES, *map(str.upper, _TEXT_SUFFIXES)):
         beside = path.with_suffix(suffix)
         if beside.is_file():
             return " ".join(read_text(beside).split()) or None

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import re
+import warnings
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from emollm.data.audio import find_sound_files
 from emollm.data.corpora.base import Corpus
+from emollm.data.corpora.faults import Faults
+from emollm.data.corpora.files import by_stem, parts_of, sound_files, stem_of, visible_files
 from emollm.data.corpora.rows import mend
 from emollm.data.corpora.text import read_text
 from emollm.data.labels import canonical
@@ -30,9 +32,12 @@ _LABELS = {
     "xxx": None,  # the annotators did not agree
 }
 _TURN = re.compile(
-    r"\[(?P<start>[\d.]+) *- *(?P<end>[\d.]+)\]\s+(?P<id>Ses\d\d[FM]_\w+)\s+(?P<label>\w+)"
+    r"\[(?P<start>[\d.]+) *- *(?P<end>[\d.]+)\]\s+(?P<id>Ses\d\d[FM]_\w+_[FM]\w*\d+)\s+(?P<label>\S+)"
     r"\s+\[(?P<v>[\d.-]+), *(?P<a>[\d.-]+), *(?P<d>[\d.-]+)\]"
 )
+_EXAMPLE = "[6.2901 - 8.2357] Ses01F_impro01_F000 neu [2.5000, 2.5000, 2.5000]"
+_DIALOGUE = re.compile(r"Ses\d\d[FM]_\w+\.txt", re.IGNORECASE)
+_SOUND = re.compile(r"Ses\d\d[FM]_\w+_[FM]\w*\d+")
 _JUDGED = re.compile(r"C-(?P<who>[A-Z]+)\d*:\s*(?P<emotions>[^(]*)")
 _TEXT = re.compile(r"(?P<id>Ses\d\d[FM]_\w+)\s*\[[\d. -]+\]\s*:\s*(?P<text>.*)")
 
@@ -80,35 +85,53 @@ class Iemocap(Corpus):
         """Every turn, by session, dialogue and time.
 
         Raises:
-            UserError: when there are no evaluations below the root, or one has no turns or an unknown label.
+            UserError: when there are no evaluations below the root; with every line that is no turn or has an
+                unknown label, naming file and line.
         """
         folder = self.folder()
-        files = sorted(folder.glob("**/EmoEvaluation/Ses*.txt"))
-        if not files:
+        evaluations, transcriptions = _dialogues(folder)
+        if not evaluations:
             raise UserError(
                 f"{self.name}: there is no Session1/dialog/EmoEvaluation/Ses….txt below {folder}: point root at "
                 "the folder that holds Session1 to Session5."
             )
-        texts = dict(pair for path in sorted(folder.glob("**/transcriptions/Ses*.txt")) for pair in _texts(path))
-        sounds = {path.stem: path for path in find_sound_files(folder)}
-        heard = any(re.fullmatch(r"Ses\d\d[FM]_\w+_[FM]\w*\d+", stem) for stem in sounds)
+        faults = Faults()
+        texts: dict[str, str] = {}
+        for file in transcriptions:
+            with faults.gather():
+                texts |= dict(_texts(file))
+        sounds = by_stem(sound_files(folder))
+        heard = any(_SOUND.fullmatch(stem) for stem in sounds)
         rows: list[Utterance] = []
-        for file in files:
-            turns = sorted(_turns(file), key=lambda turn: (turn.start, turn.id))
-            if not turns:
-                raise UserError(
-                    f"{file} holds no turns, as [6.2901 - 8.2357] Ses01F_impro01_F000 neu [2.5, 2.5, 2.5]."
-                )
-            for position, turn in enumerate(turns):
-                if turn.label not in _LABELS:
-                    raise UserError(f"{file}: {turn.id} is labelled '{turn.label}', none of {', '.join(_LABELS)}.")
-                session = file.parents[2]
-                path = session / "sentences" / "wav" / file.stem / f"{turn.id}.wav"
-                # Where recordings are at all, one that is missing is for the validator to name.
-                rows.append(
-                    _utterance(turn, position, file.stem, sounds.get(turn.id, path) if heard else None, texts)
-                )
+        for file in evaluations:
+            with faults.gather():
+                turns = sorted(_turns(file, faults), key=lambda turn: (turn.start, turn.id))
+                for position, turn in enumerate(turns):
+                    path = file.parent.parent.parent / "sentences" / "wav" / stem_of(file) / f"{turn.id}.wav"
+                    # Where recordings are at all, one that is missing is for the validator to name.
+                    sound = sounds.get(turn.id, path) if heard else None
+                    rows.append(_utterance(turn, position, stem_of(file), sound, texts))
+        faults.check()
         return UtteranceTable(rows)
+
+
+def _dialogues(folder: Path) -> tuple[list[Path], list[Path]]:
+    """The files of evaluations and those of transcriptions, each dialogue once, in order."""
+    found: dict[str, list[Path]] = {"emoevaluation": [], "transcriptions": []}
+    for path in visible_files(folder):
+        names = parts_of(path.absolute())
+        if _DIALOGUE.fullmatch(names[-1]) and names[-2].casefold() in found:
+            found[names[-2].casefold()].append(path)
+    once = {kind: by_stem(paths) for kind, paths in found.items()}
+    copies = sum(map(len, found.values())) - sum(map(len, once.values()))
+    if copies:
+        warnings.warn(
+            f"{Iemocap.name}: {copies} files below {folder} have the name of another one; the first of each name "
+            "is used.",
+            stacklevel=3,
+        )
+    evaluations, transcriptions = ([paths[name] for name in sorted(paths)] for paths in once.values())
+    return evaluations, transcriptions
 
 
 def _utterance(turn: _Turn, position: int, dialogue: str, path: Path | None, texts: dict[str, str]) -> Utterance:
@@ -138,23 +161,39 @@ def _utterance(turn: _Turn, position: int, dialogue: str, path: Path | None, tex
     )
 
 
-def _turns(file: Path) -> Iterator[_Turn]:
-    turn: _Turn | None = None
-    for line in read_text(file).split("\n"):
-        match = _TURN.match(line.strip())
-        if match:
-            if turn:
-                yield turn
-            start, end, v, a, d = (float(match[name]) for name in ("start", "end", "v", "a", "d"))
-            turn = _Turn(start, end, match["id"], match["label"], v, a, d)
-        elif turn and (judged := _JUDGED.match(line.strip())):
+def _turns(file: Path, faults: Faults) -> list[_Turn]:
+    turns: list[_Turn] = []
+    known = len(faults.found)
+    for number, line in enumerate(read_text(file).split("\n"), 1):
+        line = line.strip()
+        if re.match(r"\[\s*\d", line):
+            turn = _turn(line)
+            if turn is None:
+                faults.add(f"{file}, line {number}: '{line:.60}' is no turn, which looks like {_EXAMPLE}.")
+            elif turn.label not in _LABELS:
+                faults.add(
+                    f"{file}, line {number}: {turn.id} is labelled '{turn.label}', none of {', '.join(_LABELS)}."
+                )
+            else:
+                turns.append(turn)
+        elif turns and (judged := _JUDGED.match(line)):
             emotions = [canonical(word) for word in judged["emotions"].split(";") if word.strip()]
             if judged["who"] == "E":
-                turn.votes.update(dict.fromkeys(emotions, 1.0))
+                turns[-1].votes.update(dict.fromkeys(emotions, 1.0))
             else:
-                turn.own += emotions
-    if turn:
-        yield turn
+                turns[-1].own += emotions
+    if not turns and len(faults.found) == known:
+        faults.add(f"{file} holds no turns, as {_EXAMPLE}.")
+    return turns
+
+
+def _turn(line: str) -> _Turn | None:
+    match = _TURN.match(line)
+    try:
+        start, end, v, a, d = (float(match[name]) for name in ("start", "end", "v", "a", "d")) if match else ()
+    except ValueError:  # no turn, or two points in a number
+        return None
+    return _Turn(start, end, match["id"], match["label"].lower(), v, a, d)
 
 
 def _texts(file: Path) -> Iterator[tuple[str, str]]:

@@ -6,9 +6,11 @@ import re
 import warnings
 from pathlib import Path
 
-from emollm.data.audio import AudioError, duration, find_sound_files
+from emollm.data.audio import AudioError, duration
 from emollm.data.corpora.base import Corpus
-from emollm.data.corpora.rows import find_files, mend, read_rows
+from emollm.data.corpora.faults import Faults
+from emollm.data.corpora.files import find_table, parts_of, sound_files, stem_of
+from emollm.data.corpora.rows import mend, read_rows
 from emollm.data.labels import canonical
 from emollm.data.utterance import Utterance, UtteranceTable
 from emollm.errors import UserError
@@ -16,9 +18,10 @@ from emollm.errors import UserError
 # The owners' names of the parts, and ours.
 _PARTS = {"train": "train", "dev": "validation", "test": "test"}
 _COLUMNS = ("utterance", "speaker", "emotion", "dialogue_id", "utterance_id")
-_CLIP = re.compile(r"dia(\d+)_utt(\d+)")
+_EMOTIONS = ("angry", "disgust", "fear", "happy", "neutral", "sad", "surprise")
+_CLIP = re.compile(r"dia(\d+)_utt(\d+)", re.IGNORECASE)
 _BROKEN = {("train", 125, 3), ("dev", 110, 7)}
-_TIME = re.compile(r"(\d+):(\d+):(\d+)[,.](\d+)")
+_TIME = re.compile(r"(\d{1,2}):(\d{1,2}):(\d{1,2})[,.](\d{1,6})")
 
 Clip = tuple[str, int, int]
 """Part, number of the dialogue, number of the utterance."""
@@ -64,30 +67,37 @@ class Meld(Corpus):
         """Training, development and test dialogues, each in order.
 
         Raises:
-            UserError: when there is no table below the root, or one lacks a column or holds a number that is none.
+            UserError: when there is no table below the root; with every column that is missing, and every line
+                with an emotion or number that is none.
         """
         folder = self.folder()
-        tables = {part: find_files(folder, f"{part}_sent_emo.csv") for part in _PARTS}
+        tables = {part: find_table(folder, f"{part}_sent_emo.csv") for part in _PARTS}
         if not any(tables.values()):
             raise UserError(
                 f"{self.name}: there is no train_sent_emo.csv, dev_sent_emo.csv or test_sent_emo.csv below "
                 f"{folder}: point root at the folder of the corpus."
             )
         clips = _clips(folder) if self.audio else {}
+        faults = Faults()
         rows: list[Utterance] = []
-        for part, files in tables.items():
-            # The archive holds a table twice at times; they are the same.
-            rows += self._part(part, files[0], clips) if files else []
+        for part, file in tables.items():
+            with faults.gather():
+                rows += self._part(part, file, clips, faults) if file else []
+        faults.check()
         return UtteranceTable(rows)
 
-    def _part(self, part: str, file: Path, clips: dict[Clip, Path]) -> list[Utterance]:
+    def _part(self, part: str, file: Path, clips: dict[Clip, Path], faults: Faults) -> list[Utterance]:
         there = next((path.parent for (of, _, _), path in clips.items() if of == part), None)
         found: list[tuple[int, int, Utterance]] = []
-        for line, row in enumerate(read_rows(file, _COLUMNS), 2):
+        for line, row in read_rows(file, _COLUMNS, faults):
             try:
                 dialogue, turn = int(row["dialogue_id"]), int(row["utterance_id"])
             except ValueError:
-                raise UserError(f"{file}, row {line}: Dialogue_ID and Utterance_ID must be numbers.") from None
+                faults.add(f"{file}, line {line}: Dialogue_ID and Utterance_ID must be numbers.")
+                continue
+            if canonical(row["emotion"]) not in ("", *_EMOTIONS):
+                faults.add(f"{file}, line {line}: Emotion is '{row['emotion']}', none of {', '.join(_EMOTIONS)}.")
+                continue
             clip = (part, dialogue, turn)
             path = clips.get(clip)
             if there is not None and clip in _BROKEN and not _opens(path):
@@ -126,9 +136,9 @@ def _clips(folder: Path) -> dict[Clip, Path]:
     """Every clip by part and number; the innermost folder that says train, dev or test names the part."""
     found: dict[Clip, Path] = {}
     unplaced = 0
-    for path in find_sound_files(folder):
-        match = _CLIP.fullmatch(path.stem)
-        part = next(filter(None, map(_part_of_folder, reversed(path.relative_to(folder).parts[:-1]))), None)
+    for path in sound_files(folder):
+        match = _CLIP.fullmatch(stem_of(path))
+        part = next(filter(None, map(_part_of_folder, reversed(parts_of(path.relative_to(folder))[:-1]))), None)
         if match and part:
             found.setdefault((part, int(match[1]), int(match[2])), path)
         unplaced += bool(match and not part)

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
-from pathlib import Path, PurePath
+from collections.abc import Sequence
+from pathlib import Path
 from typing import Any, Literal
 
-from emollm.data.audio import find_sound_files
 from emollm.data.corpora.base import Corpus
-from emollm.data.corpora.rows import find_files, mend, read_rows
+from emollm.data.corpora.faults import Faults
+from emollm.data.corpora.files import by_stem, find_table, parts_of, sound_files, stem_of, visible_files
+from emollm.data.corpora.rows import mend, read_number, read_rows
 from emollm.data.corpora.text import read_text
 from emollm.data.protocols.parts import part_of
 from emollm.data.utterance import Utterance, UtteranceTable
@@ -27,7 +29,7 @@ _LABELS = {
     "X": None,  # no agreement
 }
 _COLUMNS = ("filename", "emoclass", "split_set")
-_TABLES = ("labels_consensus.csv", "labels_consensus.json", "labels_concensus.csv", "labels_concensus.json")
+_TABLES = ("labels_consensus.csv", "labels_concensus.csv", "labels_consensus.json", "labels_concensus.json")
 
 
 class MspPodcast(Corpus):
@@ -60,79 +62,92 @@ class MspPodcast(Corpus):
         """Every segment of the chosen partitions, in the order of the table.
 
         Raises:
-            UserError: when there is no table below the root, or it lacks a column, or holds a code, partition or
-                number that is none.
+            UserError: when there is no table below the root, or it lacks a column; with every row that holds a
+                code, partition or number that is none.
         """
         folder = self.folder()
-        tables = find_files(folder, *_TABLES)
-        if not tables:
+        file = find_table(folder, *_TABLES)
+        if file is None:
             raise UserError(
                 f"{self.name}: there is no Labels/labels_consensus.csv or .json below {folder}: point root at the "
                 "folder of the corpus."
             )
-        file = next((path for path in tables if path.suffix.lower() == ".csv"), tables[0])
-        sounds = {path.stem: path for path in find_sound_files(folder)}
-        texts = {path.stem: path for path in folder.glob("**/Transcripts/**/*.txt")}
+        faults = Faults()
+        read = _json_rows if file.suffix.lower() == ".json" else read_rows
+        sounds = by_stem(sound_files(folder))
+        texts = by_stem(path for path in visible_files(folder) if _is_transcript(path))
         rows = []
-        for row in _json_rows(file) if file.suffix.lower() == ".json" else read_rows(file, _COLUMNS):
-            name = PurePath(row["filename"]).stem
-            partition = row["split_set"]
-            split = part_of(partition.rstrip("0123456789"))
-            if split is None:
-                raise UserError(
-                    f"{file}: {name} is of the partition '{partition}', none of Train, Development, Test1."
-                )
-            if split == "test" and partition.casefold() != self.test.casefold():
-                continue
-            # Where recordings are at all, one that is missing is for the validator to name.
-            path = sounds.get(name, folder / "Audios" / f"{name}.wav") if sounds else None
-            text = mend(read_text(texts[name])) if name in texts else None
-            rows.append(_utterance(file, row, name, split, path, text))
+        for line, row in read(file, _COLUMNS, faults):
+            with faults.gather():
+                name = stem_of(Path(row["filename"]))
+                values = _values(f"{file}, line {line}" if line else str(file), row)
+                if values["split"] == "test" and row["split_set"].casefold() != self.test.casefold():
+                    continue
+                # Where recordings are at all, one that is missing is for the validator to name.
+                path = sounds.get(name, folder / "Audios" / f"{name}.wav") if sounds else None
+                text = mend(read_text(texts[name])) if name in texts else None
+                rows.append(Utterance(id=name, path=path, transcript=text or None, **values))
+        faults.check()
         if not rows:
             raise UserError(f"{file} has no rows of Train, Development or {self.test}.")
         return UtteranceTable(rows)
 
 
-def _utterance(
-    file: Path, row: dict[str, str], name: str, split: str, path: Path | None, text: str | None
-) -> Utterance:
-    code = row["emoclass"].upper()
+def _is_transcript(path: Path) -> bool:
+    folders = (name.casefold() for name in parts_of(path)[:-1])
+    return path.suffix.lower() == ".txt" and any("transcript" in name for name in folders)
+
+
+def _values(where: str, row: dict[str, str]) -> dict[str, Any]:
+    """The fields of ``Utterance`` that a row tells.
+
+    Raises:
+        UserError: with all that is wrong with the row.
+    """
+    wrong = [] if row["filename"] else ["FileName is empty"]
+    code, partition = row["emoclass"].upper(), row["split_set"]
+    split = part_of(partition.rstrip("0123456789"))
     if code and code not in _LABELS:
-        raise UserError(f"{file}: {name} is labelled '{row['emoclass']}', none of {', '.join(_LABELS)}.")
+        wrong.append(f"EmoClass is '{row['emoclass']}', none of {', '.join(_LABELS)}")
+    if split is None:
+        wrong.append(f"Split_Set is '{partition}', none of Train, Development, Test1")
+    numbers: dict[str, float | None] = {}
+    for field, column in (("valence", "EmoVal"), ("arousal", "EmoAct"), ("dominance", "EmoDom")):
+        text = row.get(column.lower(), "")
+        try:
+            numbers[field] = read_number(text)
+        except ValueError:
+            wrong.append(f"{column} is '{text}', which is no number")
+    if wrong:
+        raise UserError(f"{where} ({row['filename']}): {'; '.join(wrong)}.")
     speaker, gender = row.get("spkrid", ""), row.get("gender", "").lower()
-    return Utterance(
-        id=name,
-        path=path,
-        transcript=text or None,
-        label=_LABELS.get(code),
-        speaker=None if speaker.casefold() in ("", "unknown") else speaker,
-        corpus=MspPodcast.name,
-        language="en",
-        gender=gender if gender in ("male", "female") else None,
-        split=split,
-        valence=_number(file, name, row.get("emoval", "")),
-        arousal=_number(file, name, row.get("emoact", "")),
-        dominance=_number(file, name, row.get("emodom", "")),
-        extra={"partition": row["split_set"]},
-    )
+    return {
+        "label": _LABELS.get(code),
+        "speaker": None if speaker.casefold() in ("", "unknown") else speaker,
+        "corpus": MspPodcast.name,
+        "language": "en",
+        "gender": gender if gender in ("male", "female") else None,
+        "split": split,
+        "extra": {"partition": partition},
+        **numbers,
+    }
 
 
-def _number(file: Path, name: str, text: str) -> float | None:
+def _json_rows(file: Path, required: Sequence[str], faults: Faults) -> list[tuple[int, dict[str, str]]]:
+    """As ``read_rows``, without numbers of lines."""
     try:
-        return float(text) if text else None
-    except ValueError:
-        raise UserError(f"{file}: {name} holds '{text}' where a number should be.") from None
-
-
-def _json_rows(file: Path) -> list[dict[str, str]]:
-    try:
-        content: dict[str, Any] = json.loads(read_text(file).lstrip("\ufeff"))
-        rows = []
-        for name, facts in content.items():
-            plain = {str(key).casefold(): str(value).strip() for key, value in facts.items()}
-            rows.append({"filename": name, "emoclass": plain["emoclass"], "split_set": plain["split_set"]} | plain)
+        content = json.loads(read_text(file))
     except json.JSONDecodeError as error:
         raise UserError(f"{file}, line {error.lineno}: not JSON ({error.msg}).") from error
-    except (AttributeError, KeyError) as error:
-        raise UserError(f"{file} must map file names to objects with EmoClass and Split_Set ({error}).") from error
+    if not isinstance(content, dict):
+        raise UserError(f"{file} must map file names to objects with EmoClass and Split_Set.")
+    rows = []
+    for name, facts in content.items():
+        given = facts if isinstance(facts, dict) else {}
+        plain = {str(key).casefold(): "" if value is None else str(value).strip() for key, value in given.items()}
+        plain["filename"] = name
+        if all(column in plain for column in required):
+            rows.append((0, plain))
+        else:
+            faults.add(f"{file} must map file names to objects with EmoClass and Split_Set: '{name}' has none.")
     return rows

@@ -8,7 +8,9 @@ from pathlib import PurePath
 from typing import Any
 
 from emollm.data.corpora.base import FileNameCorpus
-from emollm.data.corpora.rows import find_files, mend, read_rows
+from emollm.data.corpora.faults import Faults
+from emollm.data.corpora.files import find_table
+from emollm.data.corpora.rows import mend, read_rows
 from emollm.data.labels import canonical
 from emollm.data.utterance import Utterance, UtteranceTable
 
@@ -41,17 +43,18 @@ class Nemo(FileNameCorpus):
 
     name = "nemo"
     language = "pl"
-    pattern = re.compile(r"(?P<speaker>[A-Z]{2}\d)_(?P<emotion>[a-z]+)_(?P<sentence>\d+)")
+    pattern = re.compile(r"(?P<speaker>[A-Z]{2}\d)_(?P<emotion>[A-Z]+)_(?P<sentence>\d+)", re.IGNORECASE)
     example = "SM0_anger_77.wav"
 
     def describe(self, match: re.Match[str]) -> dict[str, Any]:
         """Speaker, emotion, sentence."""
         part = match.groupdict()
-        gender, age = _SPEAKERS.get(part["speaker"], (None, None))
+        speaker = part["speaker"].upper()
+        gender, age = _SPEAKERS.get(speaker, (None, None))
         return {
             "label": canonical(part["emotion"]),
             "sentence": part["sentence"],
-            "speaker": part["speaker"],
+            "speaker": speaker,
             "gender": gender,
             "extra": {"age": age},
         }
@@ -60,13 +63,13 @@ class Nemo(FileNameCorpus):
         """Every recording once, sorted by name, with its transcript where ``data.tsv`` is there.
 
         Raises:
-            UserError: when no file is named as the corpus names its files, or ``data.tsv`` lacks a column.
+            UserError: when no file is named as the corpus names its files, or ``data.tsv`` has faults.
         """
-        texts = {
-            PurePath(row["file_id"]).stem: mend(row["raw_text"])
-            for file in find_files(self.folder(), "data.tsv")[:1]
-            for row in read_rows(file, ("file_id", "raw_text"))
-        }
+        faults = Faults()
+        file = find_table(self.folder(), "data.tsv")
+        rows = read_rows(file, ("file_id", "raw_text"), faults) if file else []
+        faults.check()
+        texts = {PurePath(row["file_id"]).stem: mend(row["raw_text"]) for _, row in rows}
 
         def add(row: Utterance) -> Utterance:
             return replace(row, transcript=texts.get(row.id) or None)

@@ -46,15 +46,17 @@ class Ravdess(FileNameCorpus):
 
     name = "ravdess"
     language = "en"
-    # modality 03: audio only; vocal channel 01: speech
     pattern = re.compile(
-        r"03-01-(?P<emotion>\d\d)-(?P<intensity>\d\d)-(?P<sentence>\d\d)-(?P<repetition>\d\d)-(?P<actor>\d\d)"
+        r"(?P<modality>\d\d)-(?P<channel>\d\d)-(?P<emotion>[0-9A-Za-z]+)-(?P<intensity>\d\d)-(?P<sentence>\d\d)"
+        r"-(?P<repetition>\d\d)-(?P<actor>\d\d)"
     )
     example = "03-01-06-01-02-01-12.wav"
 
-    def describe(self, match: re.Match[str]) -> dict[str, Any]:
+    def describe(self, match: re.Match[str]) -> dict[str, Any] | None:
         """Modality, channel, emotion, intensity, statement, repetition, actor."""
         part = match.groupdict()
+        if (part["modality"], part["channel"]) != ("03", "01"):  # with a picture, or sung
+            return None
         return {
             "label": _LABELS.get(part["emotion"], part["emotion"]),
             "transcript": _SENTENCES.get(part["sentence"]),

@@ -1,16 +1,20 @@
-"""The owners' own tables beside the recordings: CSV or TSV, in any common encoding."""
+"""Tables beside the recordings, the owners' or anybody's: CSV or TSV, in any common encoding."""
 
 from __future__ import annotations
 
 import contextlib
 import csv
 import io
-from collections.abc import Sequence
+import math
+from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
+from emollm.data.corpora.faults import Faults
 from emollm.data.corpora.text import read_text
 from emollm.errors import UserError
 
+_DELIMITERS = (",", ";", "\t", "|")
 # Windows-1252 puts curly quotes where Latin-1 and Unicode have control characters that no text contains.
 _QUOTES = {
     code: bytes([code]).decode("cp1252")
@@ -18,45 +22,119 @@ _QUOTES = {
     if code not in (0x81, 0x8D, 0x8F, 0x90, 0x9D)
 }
 
-
-def find_files(folder: Path, *names: str) -> list[Path]:
-    """Every file below a folder that has one of the names, in any case; hidden ones are passed over."""
-    wanted = {name.casefold() for name in names}
-    files = (path for path in sorted(folder.rglob("*")) if path.name.casefold() in wanted and path.is_file())
-    return [path for path in files if not any(part.startswith(".") for part in path.relative_to(folder).parts)]
+Cells = tuple[int, list[str]]
+"""The line that a row begins at, counted from 1, and its cells."""
 
 
-def read_rows(file: Path, required: Sequence[str]) -> list[dict[str, str]]:
+def read_rows(file: Path, required: Sequence[str], faults: Faults) -> list[tuple[int, dict[str, str]]]:
     """The rows of a table with a header, columns in lower case: owners change the case between releases.
 
     Args:
         file: the table; its delimiter is the one its header holds most of.
         required: columns that must be there, in lower case.
+        faults: is told of rows that have more cells than there are columns; they are left out.
+
+    Returns:
+        Line number and cells by column.
 
     Raises:
-        UserError: naming the column that is missing, or the line that has more cells than there are columns.
+        UserError: naming the columns that are missing, or when the table cannot be read at all.
     """
-    text = read_text(file).lstrip("\ufeff")
-    head = text.partition("\n")[0]
-    reader = csv.reader(io.StringIO(text), delimiter=max((",", "\t", ";"), key=head.count))
-    header = [name.strip().casefold() for name in next(reader, [])]
-    missing = [name for name in required if name not in header]
+    lines = read_cells(read_text(file), file, faults)
+    _, names = next(lines, (1, []))
+    header = [name.casefold() for name in names]
+    missing = [f"'{name}'" for name in required if name not in header]
     if missing:
         raise UserError(
-            f"{file} has no column '{missing[0]}' (its columns are {', '.join(header)}): take the table as the "
-            "corpus's owners distribute it."
+            f"{file} has no column {' and no column '.join(missing)} (its columns are {', '.join(header)}): take "
+            "the table as the corpus's owners distribute it."
         )
-    rows = []
+    return [
+        (line, dict(zip(header, cells + [""] * (len(header) - len(cells)), strict=True))) for line, cells in lines
+    ]
+
+
+def read_cells(text: str, file: Path, faults: Faults) -> Iterator[Cells]:
+    """The lines of a CSV or TSV that are not empty, the header first; no line has more cells than the header.
+
+    Args:
+        text: the table, with any of , ; | and tabs between cells; a first line ``sep=;``, as of Excel, counts.
+        file: where it is from, for messages.
+        faults: is told of lines with too many cells, or with a quote that is not closed; they are left out.
+
+    Raises:
+        UserError: when it cannot be taken apart.
+    """
+    delimiter, skipped, body = _delimiter(text)
+    plain_quotes = {"quoting": csv.QUOTE_NONE} if delimiter == "\t" else {}
+    strict = True
+    try:
+        lines = list(_parse(body, delimiter, strict=True))
+    except _Unreadable:
+        # In a TSV quotes are often plain characters; in a CSV they are at times not doubled.
+        strict = False
+        try:
+            lines = list(_parse(body, delimiter, **plain_quotes))
+        except _Unreadable as error:
+            raise UserError(f"{file}, line {error.line + skipped}: {error}.") from error
+    width = None
+    for first, last, cells in lines:
+        if not any(cells):
+            continue
+        where = f"{file}, line {first + skipped}"
+        width = len(cells) if width is None else width
+        if not strict and last > first:
+            faults.add(f"{where}: a quote is opened here and not closed: write a quote within a cell twice.")
+        elif any(cells[width:]):
+            faults.add(
+                f"{where}: {len(cells)} cells for {width} columns; put quotes around cells that hold a "
+                f"'{delimiter}'."
+            )
+        else:
+            yield first + skipped, cells[:width]
+
+
+def _delimiter(text: str) -> tuple[str, int, str]:
+    """What stands between cells, how many lines go before the header, and the rest."""
+    lines = text.split("\n")
+    skipped, told = 0, None
+    while skipped < len(lines) and (not lines[skipped].strip() or lines[skipped].lower().startswith("sep=")):
+        told = lines[skipped][4:5] or told
+        skipped += 1
+    head = lines[skipped] if skipped < len(lines) else ""
+    return told or max(_DELIMITERS, key=head.count), skipped, "\n".join(lines[skipped:])
+
+
+class _Unreadable(Exception):
+    def __init__(self, line: int, reason: str) -> None:
+        super().__init__(reason)
+        self.line = line
+
+
+def _parse(text: str, delimiter: str, **options: Any) -> Iterator[tuple[int, int, list[str]]]:
+    """First line, last line and cells of each row."""
+    reader = csv.reader(io.StringIO(text), delimiter=delimiter, skipinitialspace=True, **options)
+    before = 0
     try:
         for cells in reader:
-            if len(cells) > len(header):
-                raise UserError(f"{file}, line {reader.line_num}: {len(cells)} cells for {len(header)} columns.")
-            if any(cell.strip() for cell in cells):
-                padded = cells + [""] * (len(header) - len(cells))
-                rows.append({name: cell.strip() for name, cell in zip(header, padded, strict=True)})
+            yield before + 1, reader.line_num, [cell.strip() for cell in cells]
+            before = reader.line_num
     except csv.Error as error:
-        raise UserError(f"{file}, line {reader.line_num}: {error}.") from error
-    return rows
+        raise _Unreadable(before + 1, str(error)) from error
+
+
+def read_number(text: str) -> float | None:
+    """A number with a point or a comma; None for an empty cell, or what pandas writes for one.
+
+    Raises:
+        ValueError: for what is no number, or not finite.
+    """
+    if text.casefold() in ("", "nan"):
+        return None
+    number = float(text.replace(",", "."))
+    if not math.isfinite(number):
+        raise ValueError(text)
+    return number
 
 
 def mend(text: str) -> str:

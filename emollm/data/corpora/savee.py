@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import re
+from pathlib import Path
+from typing import Any
 
-from emollm.data.audio import find_sound_files
-from emollm.data.corpora.base import Corpus
-from emollm.data.utterance import Utterance, UtteranceTable
-from emollm.errors import UserError
+from emollm.data.corpora.base import FileNameCorpus
+from emollm.data.corpora.files import parts_of, stem_of
 
 _LABELS = {
     "a": "angry",
@@ -19,10 +19,9 @@ _LABELS = {
     "su": "surprise",
 }
 _SPEAKERS = ("DC", "JE", "JK", "KL")
-_NAME = re.compile(rf"(?:(?P<speaker>{'|'.join(_SPEAKERS)})_)?(?P<emotion>[a-z]{{1,2}})(?P<number>\d\d)")
 
 
-class Savee(Corpus):
+class Savee(FileNameCorpus):
     """Surrey Audio-Visual Expressed Emotion (Haq and Jackson 2009, AVSP; kahlan.eps.surrey.ac.uk/savee).
 
     On request, for research. 480 recordings of 4 men: 120 neutral and 60 each of angry, disgust, fear, happy, sad
@@ -37,38 +36,23 @@ class Savee(Corpus):
     """
 
     name = "savee"
+    language = "en"
+    pattern = re.compile(rf"(?P<speaker>{'|'.join(_SPEAKERS)})_(?P<emotion>[A-Z]+)(?P<number>\d\d)", re.IGNORECASE)
+    example = "DC/a01.wav or DC_a01.wav"
 
-    def read(self) -> UtteranceTable:
-        """Every recording once, sorted by name.
+    def named(self, path: Path) -> str:
+        """The file's name, behind the name of its folder if that is a speaker's."""
+        stem, folder = stem_of(path), parts_of(path.absolute())[-2].upper()
+        return f"{folder}_{stem}" if folder in _SPEAKERS and not self.pattern.fullmatch(stem) else stem
 
-        Raises:
-            UserError: when no file is named as the corpus names its files.
-        """
-        folder = self.folder()
-        files = find_sound_files(folder)
-        rows: dict[str, Utterance] = {}
-        for path in files:
-            match = _NAME.fullmatch(path.stem)
-            speaker = match and (match["speaker"] or path.parent.name)
-            if match is None or speaker not in _SPEAKERS:
-                continue
-            sentence = f"{match['emotion']}{match['number']}"
-            rows.setdefault(
-                f"{speaker}_{sentence}",
-                Utterance(
-                    id=f"{speaker}_{sentence}",
-                    path=path,
-                    label=_LABELS.get(match["emotion"], match["emotion"]),
-                    sentence=sentence,
-                    speaker=speaker,
-                    corpus=self.name,
-                    language="en",
-                    gender="male",
-                ),
-            )
-        if not rows:
-            raise UserError(
-                f"{self.name}: none of the {len(files)} sound files below {folder} is named like DC/a01.wav or "
-                "DC_a01.wav: point root at the folder of the corpus."
-            )
-        return UtteranceTable(rows[name] for name in sorted(rows))
+    def describe(self, match: re.Match[str]) -> dict[str, Any]:
+        """Speaker, emotion, number."""
+        speaker, emotion = match["speaker"].upper(), match["emotion"].lower()
+        sentence = f"{emotion}{match['number']}"
+        return {
+            "id": f"{speaker}_{sentence}",
+            "label": _LABELS.get(emotion, emotion),
+            "sentence": sentence,
+            "speaker": speaker,
+            "gender": "male",
+        }

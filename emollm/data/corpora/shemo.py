@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import re
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
 from emollm.data.corpora.base import FileNameCorpus
+from emollm.data.corpora.faults import Faults
+from emollm.data.corpora.files import stem_of, visible_files
 from emollm.data.corpora.rows import mend
 from emollm.data.corpora.text import read_text
-from emollm.data.utterance import Utterance, UtteranceTable
+from emollm.data.utterance import UtteranceTable
 
 _LABELS = {"A": "angry", "F": "fear", "H": "happy", "N": "neutral", "S": "sad", "W": "surprise"}
 
@@ -32,28 +33,31 @@ class Shemo(FileNameCorpus):
 
     name = "shemo"
     language = "fa"
-    pattern = re.compile(r"(?P<speaker>(?P<gender>[MF])\d\d)(?P<emotion>[A-Z])(?P<number>\d\d)")
+    pattern = re.compile(r"(?P<speaker>(?P<gender>[MF])\d\d)(?P<emotion>[A-Z]+)(?P<number>\d\d)", re.IGNORECASE)
     example = "F01A01.wav"
 
     def describe(self, match: re.Match[str]) -> dict[str, Any]:
         """Gender, speaker, emotion, count."""
+        part = {name: value.upper() for name, value in match.groupdict().items()}
         return {
-            "label": _LABELS.get(match["emotion"], match["emotion"]),
-            "speaker": match["speaker"],
-            "gender": {"M": "male", "F": "female"}[match["gender"]],
+            "id": match[0].upper(),
+            "label": _LABELS.get(part["emotion"], part["emotion"]),
+            "speaker": part["speaker"],
+            "gender": {"M": "male", "F": "female"}[part["gender"]],
         }
 
     def read(self) -> UtteranceTable:
         """Every recording once, sorted by name, with its transcript where there is one.
 
         Raises:
-            UserError: when no file is named as the corpus names its files.
+            UserError: when no file is named as the corpus names its files, or a transcript cannot be read.
         """
-        texts: dict[str, Path] = {}
-        for path in sorted(self.folder().rglob("*.ort")):
-            texts.setdefault(path.stem, path)
-
-        def add(row: Utterance) -> Utterance:
-            return replace(row, transcript=mend(read_text(texts[row.id])) or None) if row.id in texts else row
-
-        return super().read().map(add)
+        faults = Faults()
+        texts: dict[str, str] = {}
+        for path in visible_files(self.folder()):
+            name = stem_of(path).upper()
+            if path.suffix.lower() == ".ort" and name not in texts:
+                with faults.gather():
+                    texts[name] = mend(read_text(path, fallback="cp1256"))
+        faults.check()
+        return super().read().map(lambda row: replace(row, transcript=texts.get(row.id) or None))

@@ -2,24 +2,25 @@
 
 from __future__ import annotations
 
-import csv
-import io
 import json
 import os
+import unicodedata
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import replace
-from pathlib import Path, PureWindowsPath
+from pathlib import Path
 from typing import Any
 
 from emollm.data.corpora.base import Corpus, locate, unique_ids
-from emollm.data.corpora.columns import fields_of, read_value
+from emollm.data.corpora.columns import fields_of, kind_of, read_value
+from emollm.data.corpora.faults import Faults
+from emollm.data.corpora.rows import read_cells
 from emollm.data.corpora.text import read_text
 from emollm.data.labels import canonical
 from emollm.data.utterance import Utterance, UtteranceTable
 from emollm.errors import UserError
 
-_DELIMITERS = (",", ";", "\t", "|")
+_BINARY = {".xlsx": "spreadsheet", ".xls": "spreadsheet", ".ods": "spreadsheet", ".parquet": "Parquet file"}
 
 
 class Table(Corpus):
@@ -58,13 +59,15 @@ class Table(Corpus):
         """Every row, in the order of the table.
 
         Raises:
-            UserError: when the table cannot be read, has no rows, or neither paths nor transcripts; for a cell
-                that should be a number; naming the line.
+            UserError: when the table cannot be read, has no rows, or neither paths nor transcripts; with every
+                cell that should be a number, and every line that cannot be taken apart.
         """
         file = locate(self.file)
         root = locate(self.root) if self.root else file.parent
-        rows = list(_rows(file))
+        faults = Faults()
+        rows = list(_rows(file, faults))
         if not rows:
+            faults.check()
             raise UserError(f"{file} has no rows.")
         header = dict.fromkeys(column for _, row in rows for column in row)
         fields = fields_of(header, self.columns, str(file))
@@ -73,20 +76,24 @@ class Table(Corpus):
                 f"{file} has neither a column of paths nor one of transcripts (its columns are "
                 f"{', '.join(header)}): name it, as in columns: {{path: {next(iter(header))}}}."
             )
-        return UtteranceTable(_with_ids([self._utterance(file, root, line, row, fields) for line, row in rows]))
+        utterances = [self._utterance(f"{file}, line {line}", root, row, fields, faults) for line, row in rows]
+        faults.check()
+        return UtteranceTable(_with_ids(utterances))
 
     def _utterance(
-        self, file: Path, root: Path, line: int, row: dict[str, Any], fields: dict[str, str]
+        self, where: str, root: Path, row: dict[str, Any], fields: dict[str, str], faults: Faults
     ) -> Utterance:
         values: dict[str, Any] = {}
         for field, column in fields.items():
             try:
                 values[field] = read_value(field, row.get(column))
             except ValueError:
-                raise UserError(
-                    f"{file}, line {line}: column '{column}' holds {row[column]!r}, which is no "
-                    f"{'mapping of emotion to count' if field == 'votes' else 'number'}."
-                ) from None
+                faults.add(f"{where}: column '{column}' holds {row[column]!r}, which is no {kind_of(field)}.")
+        start, end = values.get("start"), values.get("end")
+        if end is not None and end <= (start or 0.0):
+            faults.add(
+                f"{where}: the stretch ends at {end:g} s and begins at {start or 0.0:g} s: correct one of them."
+            )
         code = str(row.get(fields.get("label", ""), "")).strip()
         if code in self.labels:
             values["label"] = canonical(self.labels[code])
@@ -103,42 +110,30 @@ class Table(Corpus):
         )
 
 
-def _rows(file: Path) -> Iterator[tuple[int, dict[str, Any]]]:
+def _rows(file: Path, faults: Faults) -> Iterator[tuple[int, dict[str, Any]]]:
     """Line number and cells of each row."""
-    text = read_text(file).lstrip("\ufeff")
     suffix = file.suffix.lower()
+    if suffix in _BINARY:
+        raise UserError(f"{file} is a {_BINARY[suffix]}: save it as CSV (UTF-8).")
+    text = read_text(file)
     if suffix in (".jsonl", ".ndjson"):
         for line, content in enumerate(text.split("\n"), 1):
-            if content.strip():
-                yield line, _object(_json(content, file, line), file, line)
+            with faults.gather():
+                if content.strip():
+                    yield line, _object(_json(content, file, line), file, line)
     elif suffix == ".json":
         content = _json(text, file, None)
         if not isinstance(content, list):
             raise UserError(f"{file} must hold a list of objects, one an utterance.")
         for number, item in enumerate(content, 1):
-            yield number, _object(item, file, number)
+            with faults.gather():
+                yield number, _object(item, file, number)
     else:
-        yield from _csv_rows(text, file)
-
-
-def _csv_rows(text: str, file: Path) -> Iterator[tuple[int, dict[str, Any]]]:
-    head = text.partition("\n")[0]
-    delimiter = "\t" if file.suffix.lower() == ".tsv" else max(_DELIMITERS, key=head.count)
-    reader = csv.reader(io.StringIO(text), delimiter=delimiter, skipinitialspace=True)
-    try:
-        header = [name.strip() for name in next(reader, [])]
-        for cells in reader:
-            if not any(cell.strip() for cell in cells):
-                continue
-            if len(cells) > len(header) and any(cell.strip() for cell in cells[len(header) :]):
-                raise UserError(
-                    f"{file}, line {reader.line_num}: {len(cells)} cells for {len(header)} columns; put quotes "
-                    f"around cells that hold a '{delimiter}'."
-                )
+        lines = read_cells(text, file, faults)
+        _, header = next(lines, (1, []))
+        for line, cells in lines:
             # A column without a name, as pandas writes its index, says nothing.
-            yield reader.line_num, {name: cell for name, cell in zip(header, cells, strict=False) if name}
-    except csv.Error as error:
-        raise UserError(f"{file}, line {reader.line_num}: {error}.") from error
+            yield line, {name: cell for name, cell in zip(header, cells, strict=False) if name}
 
 
 def _json(text: str, file: Path, line: int | None) -> Any:
@@ -155,10 +150,12 @@ def _object(item: Any, file: Path, line: int) -> dict[str, Any]:
 
 
 def _path(root: Path, written: str) -> Path:
-    """A path of the table; one written on Windows too."""
-    path = root / (Path(written).expanduser() if written.startswith("~/") else written)
-    if "\\" in written and not path.exists():
-        return root / PureWindowsPath(written).as_posix()
+    """A path of the table; also one written on Windows, or with accents that another system writes otherwise."""
+    path = root / os.path.expanduser(written)
+    plain = written.replace("\\", "/")
+    spellings = (plain, *(unicodedata.normalize(form, plain) for form in ("NFC", "NFD")))
+    if not os.path.exists(path):
+        path = next((place for name in spellings if os.path.exists(place := root / name)), root / plain)
     return path
 
 

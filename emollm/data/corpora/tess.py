@@ -8,7 +8,7 @@ from typing import Any
 from emollm.data.corpora.base import FileNameCorpus
 from emollm.data.labels import canonical
 
-_SPEAKERS = {"OAF": 64, "OA": 64, "YAF": 26}
+_AGES = {"OAF": 64, "YAF": 26}
 
 
 class Tess(FileNameCorpus):
@@ -27,17 +27,18 @@ class Tess(FileNameCorpus):
 
     name = "tess"
     language = "en"
-    pattern = re.compile(r"(?P<speaker>OAF?|YAF)_(?P<word>[A-Za-z]+)_(?P<emotion>[A-Za-z_]+)")
+    pattern = re.compile(r"(?P<speaker>[OY]AF?)_(?P<word>[A-Z]+)_(?P<emotion>[A-Z_ ]+)", re.IGNORECASE)
     example = "OAF_back_angry.wav"
 
     def describe(self, match: re.Match[str]) -> dict[str, Any]:
         """Speaker, word, emotion."""
         part = match.groupdict()
+        speaker = f"{part['speaker'].upper()[:2]}F"
         return {
             "label": canonical(part["emotion"]),
             "transcript": f"Say the word {part['word']}",
             "sentence": part["word"],
-            "speaker": "OAF" if part["speaker"] == "OA" else part["speaker"],
+            "speaker": speaker,
             "gender": "female",
-            "extra": {"age": _SPEAKERS[part["speaker"]]},
+            "extra": {"age": _AGES[speaker]},
         }

@@ -16,11 +16,16 @@ _MARKS = (
 )
 
 
-def read_text(path: Path) -> str:
-    r"""The content of a text file, with ``\n`` at the end of its lines.
+def read_text(path: Path, fallback: str = "cp1252") -> str:
+    r"""The content of a text file, with ``\n`` at the end of its lines and no byte order mark.
 
     The encoding is told by the byte order mark; without one it is UTF-16 where every second byte is zero, else
-    UTF-8, else Windows-1252 (Latin-1 with curly quotes), which reads anything.
+    UTF-8. Lines that are no UTF-8 (some files are pasted together) are in the fallback, else in Windows-1252
+    (Latin-1 with curly quotes), which reads anything.
+
+    Args:
+        path: the file.
+        fallback: the encoding that writers of this corpus use besides.
 
     Raises:
         UserError: when there is no such file, or it cannot be read.
@@ -29,19 +34,30 @@ def read_text(path: Path) -> str:
         data = path.read_bytes()
     except OSError as error:
         raise UserError(f"{path} cannot be read ({error.strerror}): check its name and permissions.") from error
-    try:
-        text = data.decode(_encoding(data))
-    except UnicodeDecodeError:
-        text = data.decode("cp1252", errors="replace")
-    return text.replace("\r\n", "\n").replace("\r", "\n")
+    encoding = _encoding(data)
+    if encoding != "utf-8":
+        text = data.decode(encoding, errors="replace")
+        return text.lstrip("\ufeff").replace("\r\n", "\n").replace("\r", "\n")
+    lines = data.removeprefix(codecs.BOM_UTF8).replace(b"\r\n", b"\n").replace(b"\r", b"\n").split(b"\n")
+    return "\n".join(_line(line, fallback) for line in lines).lstrip("\ufeff")
+
+
+def _line(data: bytes, fallback: str) -> str:
+    for encoding in ("utf-8", fallback):
+        try:
+            return data.decode(encoding)
+        except UnicodeDecodeError:
+            continue
+    return data.decode("cp1252", errors="replace")
 
 
 def _encoding(data: bytes) -> str:
     for mark, encoding in _MARKS:
         if data.startswith(mark):
-            return encoding
+            # Several files with marks, joined, have marks in the middle: they are told line by line.
+            return "utf-8" if encoding == "utf-8-sig" else encoding
     start = data[:1000]
-    # Latin letters in UTF-16 have a zero as their upper byte: behind the letter, or before it.
-    if len(start) > 3 and start.count(0) > len(start) / 4:
+    # Latin letters and digits in UTF-16 have a zero as their upper byte: behind the letter, or before it.
+    if len(start) > 3 and start.count(0) > len(start) / 20:
         return "utf-16-le" if start[1::2].count(0) > start[::2].count(0) else "utf-16-be"
     return "utf-8"

@@ -25,13 +25,17 @@ class Urdu(FileNameCorpus):
 
     name = "urdu"
     language = "ur"
-    pattern = re.compile(r"(?P<speaker>S(?P<gender>[MF])\d+)_F(?P<file>\d+)_(?P<emotion>[A-Z])(?P<number>\d+)")
+    pattern = re.compile(
+        r"(?P<speaker>S(?P<gender>[MF])\d+)_F(?P<file>\d+)_(?P<emotion>[A-Z]+)(?P<number>\d+)", re.IGNORECASE
+    )
     example = "SM1_F10_A010.wav"
 
     def describe(self, match: re.Match[str]) -> dict[str, Any]:
         """Speaker, file, emotion."""
+        part = {name: value.upper() for name, value in match.groupdict().items()}
         return {
-            "label": _LABELS.get(match["emotion"], match["emotion"]),
-            "speaker": match["speaker"],
-            "gender": {"M": "male", "F": "female"}[match["gender"]],
+            "id": match[0].upper(),
+            "label": _LABELS.get(part["emotion"], part["emotion"]),
+            "speaker": part["speaker"],
+            "gender": {"M": "male", "F": "female"}[part["gender"]],
         }

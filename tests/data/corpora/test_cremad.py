@@ -54,7 +54,7 @@ def test_faults_name_the_table(tmp_path):
     with pytest.raises(UserError, match=r"tabulatedVotes\.csv has no column 'filename'"):
         CremaD(root).read()
     save(tmp_path / "tabulatedVotes.csv", VOTES.replace(",10,0,", ",ten,0,"))
-    with pytest.raises(UserError, match=r"tabulatedVotes\.csv, row 2: the counts"):
+    with pytest.raises(UserError, match=r"tabulatedVotes\.csv, line 2: the counts"):
         CremaD(root).read()
     assert CremaD(plant(tmp_path / "x", "1001_IEO_JOY_XX.wav")).read()[0].label == "JOY", "for the validator"
 

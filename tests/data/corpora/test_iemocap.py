@@ -87,7 +87,7 @@ def test_faults_name_the_file(tmp_path):
         Iemocap(str(plant(tmp_path, "x.wav"))).read()
     file = tmp_path / "Session1/dialog/EmoEvaluation/Ses01F_impro01.txt"
     save(file, EVALUATION.replace("\tneu\t", "\tmad\t"))
-    with pytest.raises(UserError, match=r"Ses01F_impro01\.txt: Ses01F_impro01_F002 is labelled 'mad'"):
+    with pytest.raises(UserError, match=r"impro01\.txt, line 3: Ses01F_impro01_F002 is labelled 'mad'"):
         Iemocap(str(tmp_path)).read()
     save(file, "% nothing")
     with pytest.raises(UserError, match=r"Ses01F_impro01\.txt holds no turns"):

@@ -94,7 +94,7 @@ def test_faults_name_the_table(tmp_path):
     with pytest.raises(UserError, match=r"dev_sent_emo\.csv has no column 'emotion'"):
         Meld(str(tmp_path)).read()
     save(tmp_path / "dev_sent_emo.csv", DEV.replace(",110,", ",?,"))
-    with pytest.raises(UserError, match=r"dev_sent_emo\.csv, row 2: Dialogue_ID"):
+    with pytest.raises(UserError, match=r"dev_sent_emo\.csv, line 2: Dialogue_ID"):
         Meld(str(tmp_path)).read()
 
 

@@ -65,9 +65,17 @@ def test_other_partitions(tmp_path):
     [
         ("x.csv", "", r"no Labels/labels_consensus\.csv"),
         ("labels_consensus.csv", HEADER.replace("EmoClass", "Emo") + ROWS, "no column 'emoclass'"),
-        ("labels_consensus.csv", HEADER + ROWS.replace(",U,", ",Q,"), "0001_0019 is labelled 'Q'"),
-        ("labels_consensus.csv", HEADER + ROWS.replace("Train", "Extra"), "of the partition 'Extra'"),
-        ("labels_consensus.csv", HEADER + ROWS.replace("4.8", "high"), "holds 'high' where a number"),
+        (
+            "labels_consensus.csv",
+            HEADER + ROWS.replace(",U,", ",Q,"),
+            r"line 3 .*_0019\.wav.: EmoClass is 'Q', none",
+        ),
+        ("labels_consensus.csv", HEADER + ROWS.replace("Train", "Extra"), "Split_Set is 'Extra', none of"),
+        (
+            "labels_consensus.csv",
+            HEADER + ROWS.replace("4.8", "high"),
+            "EmoAct is 'high', which.*; EmoDom is 'high'",
+        ),
         ("labels_consensus.json", '{"a.wav": ', "line 1: not JSON"),
         ("labels_consensus.json", '{"a.wav": {"EmoClass": "A"}}', "must map file names"),
         ("labels_consensus.json", "[1]", "must map file names"),

@@ -78,7 +78,7 @@ def test_a_corpus_that_lies_there_twice_is_read_once(tmp_path):
 
 def test_codes_that_do_not_exist_reach_the_validator(tmp_path):
     assert Ravdess(plant(tmp_path, "03-01-09-01-01-01-01.wav")).read()[0].label == "09"
-    assert Emodb(plant(tmp_path, "03a01Xa.wav")).read()[0].label == "X"
+    assert Emodb(plant(tmp_path / "emodb", "03a01Xa.wav")).read()[0].label == "X"
 
 
 def test_a_wrong_folder_says_what_is_looked_for(tmp_path):

@@ -2,9 +2,10 @@
 
 import pytest
 
-from emollm.data.corpora.rows import find_files, mend, read_rows
+from emollm.data.corpora.faults import Faults
+from emollm.data.corpora.rows import mend, read_rows
 from emollm.errors import UserError
-from tests.data.corpora.planting import plant, save
+from tests.data.corpora.planting import save
 
 
 @pytest.mark.parametrize("delimiter", [",", "\t", ";"])
@@ -12,9 +13,9 @@ from tests.data.corpora.planting import plant, save
 def test_tables(tmp_path, delimiter, encoding):
     text = 'FileName|Text\r\na.wav|"“Ça va”\r\nhe said"\r\n\r\nb.wav\r\n'.replace("|", delimiter)
     save(tmp_path / "t.csv", text, encoding)
-    assert read_rows(tmp_path / "t.csv", ["filename"]) == [
-        {"filename": "a.wav", "text": "“Ça va”\nhe said"},
-        {"filename": "b.wav", "text": ""},
+    assert read_rows(tmp_path / "t.csv", ["filename"], Faults()) == [
+        (2, {"filename": "a.wav", "text": "“Ça va”\nhe said"}),
+        (5, {"filename": "b.wav", "text": ""}),
     ]
 
 
@@ -29,15 +30,18 @@ def test_tables(tmp_path, delimiter, encoding):
 )
 def test_faults_name_the_table(tmp_path, text, says):
     save(tmp_path / "t.csv", text)
+    faults = Faults()
+    with faults.gather():
+        read_rows(tmp_path / "t.csv", ["filename"], faults)
     with pytest.raises(UserError, match=rf"t\.csv.*{says}"):
-        read_rows(tmp_path / "t.csv", ["filename"])
+        faults.check()
 
 
 def test_a_file_of_two_encodings(tmp_path):
-    """One row pasted from elsewhere: a byte that is no UTF-8 makes the rest look like Windows-1252."""
+    """One row pasted from elsewhere does not spoil the rest."""
     (tmp_path / "t.csv").write_bytes("text\nit’s – a café\n".encode() + b"it\x92s\n")
-    rows = read_rows(tmp_path / "t.csv", ["text"])
-    assert [mend(row["text"]) for row in rows] == ["it’s – a café", "it’s"]
+    rows = read_rows(tmp_path / "t.csv", ["text"], Faults())
+    assert [mend(row["text"]) for _, row in rows] == ["it’s – a café", "it’s"]
 
 
 @pytest.mark.parametrize("text", ["São Paulo", "naïve Ã", "Grüße", "it's plain", "€ 5"])
@@ -45,6 +49,34 @@ def test_what_is_right_stays(text):
     assert mend(text) == text
 
 
-def test_files_are_found_in_any_case_and_hidden_ones_are_not(tmp_path):
-    plant(tmp_path, "Labels/Data.TSV", ".git/data.tsv", "._data.tsv", "x/data.tsv/keep.txt")
-    assert find_files(tmp_path, "data.tsv") == [tmp_path / "Labels/Data.TSV"]
+def test_a_missing_column_and_the_first_lines_of_excel(tmp_path):
+    save(tmp_path / "t.csv", "\nsep=;\nfilename;text;\na.wav;hello, you;;\n", "utf-8-sig")
+    faults = Faults()
+    rows = read_rows(tmp_path / "t.csv", ["filename", "text"], faults)
+    assert (rows, faults.found) == ([(4, {"filename": "a.wav", "text": "hello, you", "": ""})], [])
+    with pytest.raises(UserError, match="no column 'emotion' and no column 'split' .its columns are filename"):
+        read_rows(tmp_path / "t.csv", ["filename", "emotion", "split"], faults)
+
+
+def test_quotes_that_are_not_closed_swallow_nothing(tmp_path):
+    save(tmp_path / "t.csv", 'filename,text\na.wav,"He said\nb.wav,"yes"\nc.wav,no\n')
+    faults = Faults()
+    assert [row["filename"] for _, row in read_rows(tmp_path / "t.csv", ["filename"], faults)] == ["c.wav"]
+    assert len(faults.found) == 1
+    assert "t.csv, line 2: a quote is opened here and not closed" in faults.found[0]
+
+
+def test_quotes_within_cells(tmp_path):
+    save(tmp_path / "t.csv", 'filename,text\na.wav,"He said "yes" to me"\n')
+    save(tmp_path / "t.tsv", 'filename\ttext\na.wav\t"Yes" he said\nb.wav\t5" of rain\n')
+    assert len(read_rows(tmp_path / "t.csv", ["filename"], Faults())) == 1
+    rows = read_rows(tmp_path / "t.tsv", ["filename"], Faults())
+    assert [row["text"] for _, row in rows] == ['"Yes" he said', '5" of rain']
+
+
+def test_every_faulty_line_is_told_at_once(tmp_path):
+    save(tmp_path / "t.csv", "filename,text\na,b,c\nd,e\nf,g,h\n")
+    faults = Faults()
+    assert [line for line, _ in read_rows(tmp_path / "t.csv", ["filename"], faults)] == [3]
+    with pytest.raises(UserError, match=r"(?s)There are 2 faults:\n- .*line 2: 3 cells.*\n- .*line 4: 3 cells"):
+        faults.check()

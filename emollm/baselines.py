@@ -1,0 +1,83 @@
+"""What a score must be held against: the majority class, the probe, and the same LLM without ears."""
+
+from __future__ import annotations
+
+from collections import Counter
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from lightning.pytorch import Trainer
+
+from emollm import factory, weights
+from emollm.callbacks.checkpoint import BestCheckpoint
+from emollm.callbacks.collect import Collector
+from emollm.data.datamodule import EmotionData
+from emollm.data.utterance import UtteranceTable
+from emollm.prediction import Prediction
+
+if TYPE_CHECKING:
+    from emollm.modules.base import EmotionModule
+
+BASELINES = ("majority", "probe", "transcript_llm")
+"""Their names on the command line."""
+
+PROBE_EPOCHS = 20
+
+
+def majority(train: UtteranceTable, tested: list[Prediction], labels: list[str]) -> list[Prediction]:
+    """The most frequent label of the training part for everybody, with the labels' shares as probabilities."""
+    counts = Counter(label for label in train.values("label") if label in labels)
+    shares = {label: counts[label] / counts.total() for label in labels}
+    answer = max(labels, key=lambda label: shares[label])
+    return [Prediction(row.utterance, answer, shares, row.transcript, row.duration, "majority") for row in tested]
+
+
+def probe(module: EmotionModule) -> tuple[EmotionModule, int]:
+    """A probe on the module's backbone, frozen as it came, and how many epochs to fit it."""
+    recipe = {
+        "labels": module.recipe["labels"],
+        "backbone": {**module.recipe["backbone"], "trained_layers": 0},
+        "seed": module.seed,
+    }
+    return factory.build("probe", recipe), PROBE_EPOCHS
+
+
+def transcript_llm(module: EmotionModule) -> tuple[EmotionModule, int]:
+    """The module's LLM and adapter with a prompt that takes the transcript alone, for as many epochs."""
+    epochs = sum(stage.epochs for stage in module.stages if stage.answer == "llm")
+    return factory.build(module.method, {**module.recipe, "prompt": "transcript", "stages": None}), epochs or 1
+
+
+def fit_and_test(
+    baseline: EmotionModule, epochs: int, data: EmotionData, main: Trainer, folder: Path
+) -> list[Prediction]:
+    """Fit a baseline on the same training part, choose its epoch on the same validation part, and test it.
+
+    Args:
+        baseline: not yet built.
+        epochs: passes over the training part.
+        data: the data of the module that it is held against.
+        main: the trainer of that module, whose device, precision and limits it takes.
+        folder: where its checkpoint goes.
+    """
+    data, collector, best = data.again(), Collector(), BestCheckpoint()
+    best.dirpath = str(folder)
+    trainer = Trainer(
+        accelerator=main.accelerator,
+        devices=1,
+        precision=main.precision,
+        max_epochs=epochs,
+        logger=False,
+        callbacks=[best, collector],
+        enable_progress_bar=main.progress_bar_callback is not None,
+        enable_model_summary=False,
+        num_sanity_val_steps=0,
+        limit_train_batches=main.limit_train_batches,
+        limit_val_batches=main.limit_val_batches,
+        limit_test_batches=main.limit_test_batches,
+    )
+    trainer.fit(baseline, datamodule=data)
+    if best.best_model_path:
+        weights.apply(weights.read(best.best_model_path), baseline)
+    trainer.test(baseline, datamodule=data, verbose=False)
+    return collector.predictions

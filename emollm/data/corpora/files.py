@@ -1,0 +1,91 @@
+"""What lies below a corpus's folder, however its archives were packed and unpacked."""
+
+from __future__ import annotations
+
+import os
+import warnings
+from collections.abc import Iterable, Iterator
+from pathlib import Path, PurePath
+
+from emollm.data.audio import find_sound_files
+
+_LOSSLESS = (".wav", ".wave", ".flac", ".aif", ".aiff", ".aifc", ".sph", ".nist", ".w64", ".rf64", ".au", ".caf")
+
+
+def visible_files(folder: Path) -> Iterator[Path]:
+    """Every file below a folder in sorted order; links are followed, what a system hides is passed over.
+
+    Hidden are names with a dot in front (``._a.wav``, as a Mac leaves them) and ``__MACOSX``.
+    """
+    seen: set[str] = set()
+    for place, folders, names in os.walk(folder, followlinks=True):
+        real = os.path.realpath(place)
+        if real in seen:  # a link that leads back up
+            folders.clear()
+            continue
+        seen.add(real)
+        folders[:] = sorted(name for name in folders if not _hidden(name))
+        yield from (Path(place, name) for name in sorted(names) if not _hidden(name))
+
+
+def parts_of(path: PurePath) -> list[str]:
+    r"""The folders of a path and its name.
+
+    Zip archives made on Windows unpack elsewhere into files that are *named* ``Actor_01\03-01-….wav``.
+    """
+    return [name for part in path.parts for name in part.split("\\")]
+
+
+def stem_of(path: PurePath) -> str:
+    """The name of a file without folders and suffix."""
+    return PurePath((parts_of(path) or [""])[-1]).stem
+
+
+def sound_files(folder: Path) -> list[Path]:
+    """Every visible sound file below a folder, those without loss before others, else in sorted order."""
+    files = [path for path in find_sound_files(folder) if not _hidden(path.name)]
+    return sorted(files, key=lambda path: path.suffix.lower() not in _LOSSLESS)
+
+
+def by_stem(files: Iterable[Path]) -> dict[str, Path]:
+    """Stem to file, to the first of several."""
+    found: dict[str, Path] = {}
+    for path in files:
+        found.setdefault(stem_of(path), path)
+    return found
+
+
+def find_files(folder: Path, *names: str) -> list[Path]:
+    """Every file below a folder that has one of the names, in any case; hidden ones are passed over."""
+    wanted = {name.casefold() for name in names}
+    return [path for path in visible_files(folder) if parts_of(path)[-1].casefold() in wanted]
+
+
+def find_table(folder: Path, *names: str) -> Path | None:
+    """The file below a folder that has one of the names, the first name first; None where there is none.
+
+    Archives often hold a table twice. Where the two differ, a warning tells which one is read.
+    """
+    files = find_files(folder, *names)
+    for name in names:
+        same = [path for path in files if parts_of(path)[-1].casefold() == name.casefold()]
+        others = [path for path in same[1:] if _content(path) != _content(same[0])]
+        if others:
+            warnings.warn(
+                f"{same[0]} is read; {others[0]} has the same name and another content: remove one of them.",
+                stacklevel=2,
+            )
+        if same:
+            return same[0]
+    return None
+
+
+def _hidden(name: str) -> bool:
+    return any(part.startswith(".") or part == "__MACOSX" for part in parts_of(PurePath(name)))
+
+
+def _content(path: Path) -> bytes | None:
+    try:
+        return path.read_bytes()
+    except OSError:
+        return None

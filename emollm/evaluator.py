@@ -1,0 +1,258 @@
+"""``emollm test`` and ``emollm validate``: the numbers, and all that must stand beside them to be trusted."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from dataclasses import asdict
+from datetime import datetime
+from pathlib import Path
+from typing import Any, Literal
+
+import pandas as pd
+from lightning.pytorch import Trainer
+from rich.console import Console
+
+from emollm import baselines
+from emollm.callbacks.collect import Collector
+from emollm.data.ablations import Ablation, applicable
+from emollm.data.datamodule import EmotionData
+from emollm.errors import UserError
+from emollm.evaluation import summarise, to_frame, write
+from emollm.machine import machine, versions
+from emollm.modules.base import EmotionModule
+from emollm.prediction import Prediction
+from emollm.report.figures import save_figures
+from emollm.report.html import write_report
+from emollm.report.tables import comparison_table, metrics_table, per_class_table
+
+Part = Literal["validation", "test"]
+Row = dict[str, Any]
+
+_BASELINES = {
+    "majority": ("majority class", "The most frequent label of the training part, whatever is said."),
+    "probe": (
+        "probe",
+        "The same frozen backbone, statistics over time and a linear head, fitted on the same part.",
+    ),
+    "transcript_llm": (
+        "transcript-only LLM",
+        "The same LLM and adapter, fitted on the same part without ever hearing.",
+    ),
+}
+
+
+class Evaluator:
+    """Measures a module: itself, what it takes from each input (ablations), and what it must beat (baselines).
+
+    Args:
+        trainer: with whose device, precision and logger to measure.
+        module: a built module with its weights.
+        data: the utterances.
+        part: the part that is measured; ablations and baselines belong to the test part.
+        ablations: names of those to run where they mean something.
+        baselines: names of those to run.
+        command: as the user typed it, for the record.
+        recipe: the whole configuration as YAML, for the record.
+    """
+
+    def __init__(
+        self,
+        trainer: Trainer,
+        module: EmotionModule,
+        data: EmotionData,
+        part: Part = "test",
+        ablations: list[str] | None = None,
+        baselines: list[str] | None = None,
+        command: str = "",
+        recipe: str = "",
+    ) -> None:
+        self.trainer = trainer
+        self.module = module
+        self.data = data
+        self.part = part
+        self.ablations = ablations or []
+        self.baselines = baselines or []
+        self.command = command
+        self.recipe = recipe
+        self.folder = Path(trainer.log_dir or trainer.default_root_dir)
+        self.console = Console()
+        self._collector = Collector()
+        trainer.callbacks.append(self._collector)
+
+    def run(self) -> Row | None:
+        """Measure, print, and write the report's folder.
+
+        Returns:
+            What ``metrics.json`` holds; None in all processes but the first.
+        """
+        predictions = self._pass()
+        figures = self.module.metrics[self.part]
+        results, rate = figures.results(), figures.word_error_rate()
+        frame = to_frame(predictions, self.module.labels)
+        content = self._content()
+        if rate is not None:
+            content["wer"] = rate
+        if results is not None:
+            content["summary"] = summarise(frame, self.module.labels)
+            content["rows"] = [self._row("model", self.module.name, self._inputs(), "", frame)]
+            if self.part == "test":
+                content["rows"] += self._ablated() + self._compared(predictions)
+        if not self.trainer.is_global_zero:
+            return None
+        written = [self._write("predictions.csv", frame)]
+        if rate is not None:
+            self.console.print(f"WER {100 * rate:.1f} %, case and punctuation apart.", highlight=False)
+        if results is not None:
+            self.console.print(metrics_table(results), per_class_table(results))
+            written += save_figures(content, self.folder, self.trainer.logger)
+            if len(content["rows"]) > 1:
+                self.console.print(comparison_table(content["rows"]))
+        written += write_report(content, self.folder)
+        self._tell(content, frame, written)
+        return content
+
+    # -- passes ---------------------------------------------------------------------------------------------
+
+    def _pass(self) -> list[Prediction]:
+        verb = self.trainer.validate if self.part == "validation" else self.trainer.test
+        verb(self.module, datamodule=self.data, verbose=False)
+        return self._collector.predictions
+
+    def _ablated(self) -> list[Row]:
+        rows = []
+        loggers, self.trainer.loggers = self.trainer.loggers, []  # the log keeps the figures of the model itself
+        for ablation in applicable(self.module.inputs):
+            if ablation.name in self.ablations:
+                rows.append(
+                    self._try("ablation", ablation.name, ablation.title, ablation.about, self._under(ablation))
+                )
+        self.trainer.loggers = loggers
+        return rows
+
+    def _under(self, ablation: Ablation) -> Callable[[], list[Prediction]]:
+        def measure() -> list[Prediction]:
+            self.data.ablation = ablation
+            try:
+                return self._pass()
+            finally:
+                self.data.ablation = None
+
+        return measure
+
+    def _compared(self, tested: list[Prediction]) -> list[Row]:
+        return [
+            self._try("baseline", name, *_BASELINES[name], lambda name=name: self._baseline(name, tested))
+            for name in self.baselines
+            if not self._is(name)
+        ]
+
+    def _is(self, name: str) -> bool:
+        """Whether the module itself is the baseline, or hears nothing that a baseline could be fitted on."""
+        hears = "audio" in self.module.inputs
+        return {"probe": self.module.method == "probe" or not hears, "transcript_llm": not hears}.get(name, False)
+
+    def _baseline(self, name: str, tested: list[Prediction]) -> list[Prediction]:
+        train = self.data.parts.train
+        if not len(train):
+            raise UserError("there is no training part to fit it on")
+        if name == "majority":
+            read = [prediction for prediction in tested if prediction.probabilities]
+            return baselines.majority(train, read, self.module.labels)
+        if self.trainer.world_size > 1:
+            raise UserError("it is fitted by one process: test with --trainer.devices 1")
+        if self.module.recipe is None:
+            raise UserError("the module does not know its recipe")
+        if name == "transcript_llm" and None in train.values("transcript"):
+            raise UserError("not every training utterance has a transcript")
+        make = {"probe": baselines.probe, "transcript_llm": baselines.transcript_llm}[name]
+        self.console.print(f"Baseline: fitting the {_BASELINES[name][0]}.", highlight=False)
+        folder = self.folder / "baselines" / name
+        return baselines.fit_and_test(*make(self.module), self.data, self.trainer, folder)
+
+    def _try(self, kind: str, name: str, title: str, about: str, measure: Callable[[], list[Prediction]]) -> Row:
+        """A row of the comparison; what cannot be measured says why instead of ending the run."""
+        try:
+            frame = to_frame(measure(), self.module.labels)
+        except UserError as error:
+            return self._row(kind, name, title, about, None, str(error))
+        if self.trainer.is_global_zero:
+            self._write(f"{kind}s/{name}.csv", frame)
+        return self._row(kind, name, title, about, frame)
+
+    def _row(
+        self, kind: str, name: str, title: str, about: str, frame: pd.DataFrame | None, why_not: str | None = None
+    ) -> Row:
+        summary = None
+        if frame is not None:
+            try:
+                summary = summarise(frame, self.module.labels)
+            except UserError as error:
+                why_not = str(error)
+        return {
+            "kind": kind,
+            "name": name,
+            "title": title,
+            "about": about,
+            "why_not": why_not,
+            "result": summary and summary["result"],
+            "intervals": summary and summary["intervals"],
+            "folds": None,
+        }
+
+    # -- records --------------------------------------------------------------------------------------------
+
+    def _inputs(self) -> str:
+        return " and ".join(sorted(self.module.inputs))
+
+    def _content(self) -> Row:
+        parts, audit = self.data.parts, self.data.audit
+        calibration = self.module.calibration
+        return {
+            "title": f"{self.part.capitalize()} of {self.module.name}",
+            "part": self.part,
+            "created": datetime.now().strftime("%Y-%m-%d %H:%M"),
+            "command": self.command,
+            "model": self.module.name,
+            "method": self.module.method,
+            "labels": self.module.labels,
+            "protocol": {
+                "name": parts.name,
+                "folds": [] if parts.fold is None else [str(parts.fold)],
+                "speaker_independent": parts.speaker_independent,
+                "train": len(parts.train),
+                "validation": len(parts.validation),
+                "test": len(parts.test),
+            },
+            "rows": [],
+            "summary": None,
+            "calibration": calibration and asdict(calibration),
+            "audit": audit.to_dict(),
+            "matrix": None,
+            "specification": self.module.specification(),
+            "recipe": self.recipe,
+            "versions": versions(),
+            "machine": machine(self.trainer.strategy.root_device),
+        }
+
+    def _write(self, name: str, frame: pd.DataFrame) -> Path:
+        file = self.folder / name
+        file.parent.mkdir(parents=True, exist_ok=True)
+        write(frame, file)
+        return file
+
+    def _tell(self, content: Row, frame: pd.DataFrame, written: list[Path]) -> None:
+        broken = int(frame["error"].notna().sum())
+        self.console.print(f"{len(frame)} utterances, {broken} with an error.", highlight=False)
+        if content["summary"] is not None:
+            low, high = content["summary"]["intervals"]["ua"]
+            over = content["summary"]["intervals_over"]
+            ua = content["summary"]["result"]["ua"]
+            self.console.print(
+                f"UA {100 * ua:.1f} % [{100 * low:.1f}, {100 * high:.1f}]: 95 % bootstrap interval over {over}.",
+                highlight=False,
+            )
+        for line in content["audit"]["lines"]:
+            self.console.print(f"Audit: {line}", highlight=False)
+        shown = [os.path.relpath(file) if file.is_relative_to(Path.cwd()) else str(file) for file in written]
+        self.console.print("Written:", *[f"\n  {file}" for file in shown], highlight=False, soft_wrap=True)

@@ -1,0 +1,75 @@
+"""What is found below a folder, whoever packed it; and what is said when much is wrong."""
+
+import os
+
+import pytest
+
+from emollm.data.corpora.faults import Faults
+from emollm.data.corpora.files import by_stem, find_files, find_table, sound_files, stem_of, visible_files
+from emollm.data.corpora.text import read_text
+from emollm.errors import UserError
+from tests.data.corpora.planting import plant, save
+
+
+def test_files_are_found_in_any_case_and_hidden_ones_are_not(tmp_path):
+    plant(tmp_path, "Labels/Data.TSV", ".git/data.tsv", "._data.tsv", "x/data.tsv/keep.txt", "__MACOSX/data.tsv")
+    assert find_files(tmp_path, "data.tsv") == [tmp_path / "Labels/Data.TSV"]
+
+
+def test_links_are_followed_and_not_for_ever(tmp_path):
+    plant(tmp_path / "elsewhere", "data.tsv")
+    (tmp_path / "corpus").mkdir()
+    os.symlink(tmp_path / "elsewhere", tmp_path / "corpus/linked")
+    os.symlink(tmp_path / "corpus", tmp_path / "corpus/again")
+    assert find_files(tmp_path / "corpus", "data.tsv") == [tmp_path / "corpus/linked/data.tsv"]
+
+
+def test_names_that_a_zip_made_on_windows_leaves(tmp_path):
+    plant(tmp_path, r"Labels\data.tsv", r"Audio\a.wav", r"Audio\._a.wav", r"__MACOSX\b.wav")
+    assert [stem_of(path) for path in visible_files(tmp_path)] == ["a", "data"]
+    assert find_table(tmp_path, "data.tsv").name == r"Labels\data.tsv"
+    assert list(by_stem(sound_files(tmp_path))) == ["a"]
+
+
+def test_what_is_without_loss_goes_first(tmp_path):
+    plant(tmp_path, "AudioMP3/a.mp3", "AudioWAV/a.WAV", "AudioMP3/b.mp3")
+    found = by_stem(sound_files(tmp_path))
+    assert {name: path.suffix for name, path in found.items()} == {"a": ".WAV", "b": ".mp3"}
+
+
+def test_a_table_that_is_there_twice(tmp_path, recwarn):
+    save(tmp_path / "a/data.csv", "x")
+    save(tmp_path / "b/data.csv", "x")
+    assert find_table(tmp_path, "other.csv", "data.csv") == tmp_path / "a/data.csv"
+    assert not recwarn
+    save(tmp_path / "b/data.csv", "y")
+    with pytest.warns(UserWarning, match=r"a.data\.csv is read; .*b.data\.csv has the same name and another"):
+        find_table(tmp_path, "data.csv")
+
+
+@pytest.mark.parametrize("encoding", ["utf-16-le", "utf-16-be", "utf-16", "utf-8-sig"])
+def test_chinese_without_a_mark(tmp_path, encoding):
+    text = "0003_000001\t打远一看，它们的确很是美丽，让人流连忘返。\t中立\n"
+    save(tmp_path / "t.txt", text.replace("\n", "\r\n"), encoding)
+    assert read_text(tmp_path / "t.txt") == text
+
+
+def test_encodings_line_by_line(tmp_path):
+    text = "naïve".encode() + b"\r\n" + "naïve “it”".encode("cp1252") + b"\r" + "中立".encode("gb2312")
+    (tmp_path / "t.txt").write_bytes(text)
+    assert read_text(tmp_path / "t.txt", fallback="gb2312").split("\n") == ["naïve", "naïve “it”", "中立"]
+    (tmp_path / "u.txt").write_bytes("abc".encode("utf-16") + b"\x00")
+    assert read_text(tmp_path / "u.txt").startswith("abc"), "cut off in the middle of a character"
+
+
+def test_faults_are_told_together():
+    faults = Faults()
+    faults.check()
+    with faults.gather():
+        raise UserError("one")
+    with pytest.raises(UserError, match="^one$"):
+        faults.check()
+    for number in range(30):
+        faults.add(f"fault {number}")
+    with pytest.raises(UserError, match=r"(?s)^There are 31 faults:\n- one\n- fault 0\n.*\n- and 11 more$"):
+        faults.check()

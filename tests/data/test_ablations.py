@@ -1,0 +1,69 @@
+from pathlib import Path
+
+import pytest
+
+from emollm.data.ablations import ABLATIONS, applicable
+from emollm.data.utterance import Utterance, UtteranceTable
+
+BY_NAME = {ablation.name: ablation for ablation in ABLATIONS}
+TABLE = UtteranceTable(
+    Utterance(
+        id=str(i),
+        corpus="c",
+        path=Path(f"{i}.wav"),
+        start=float(i),
+        transcript=f"words {i}",
+        context=("B: hello",),
+        speaker=f"s{i % 4}",
+        label="sad",
+    )
+    for i in range(40)
+)
+
+
+def test_which_ablations_mean_something_follows_from_the_inputs():
+    assert [a.name for a in applicable(["audio"])] == ["shuffled_audio"]
+    assert [a.name for a in applicable(["transcript"])] == ["shuffled_transcript", "asr_transcript"]
+    assert len(applicable(["audio", "transcript"])) == 5
+    assert "no_context" in [a.name for a in applicable(["context", "transcript"])]
+
+
+@pytest.mark.parametrize("name", BY_NAME)
+def test_who_speaks_and_what_is_right_never_changes(name: str):
+    changed = BY_NAME[name].change(TABLE, 0)
+    assert [(row.key, row.label, row.speaker) for row in changed] == [(r.key, r.label, r.speaker) for r in TABLE]
+
+
+def test_shuffled_audio_is_a_whole_clip_of_another_speaker():
+    speaker_of = {row.path: row.speaker for row in TABLE}
+    for before, after in zip(TABLE, BY_NAME["shuffled_audio"].change(TABLE, 0), strict=True):
+        assert speaker_of[after.path] != before.speaker
+        assert after.path == Path(f"{after.start:.0f}.wav")
+        assert after.transcript == before.transcript
+
+
+def test_shuffled_transcripts_are_of_another_speaker_and_the_sound_stays():
+    speaker_of = {row.transcript: row.speaker for row in TABLE}
+    for before, after in zip(TABLE, BY_NAME["shuffled_transcript"].change(TABLE, 0), strict=True):
+        assert speaker_of[after.transcript] != before.speaker
+        assert after.path == before.path
+
+
+def test_the_exchange_depends_on_the_seed_alone():
+    shuffle = BY_NAME["shuffled_audio"].change
+    assert list(shuffle(TABLE, 0)) == list(shuffle(TABLE, 0))
+    assert list(shuffle(TABLE, 0)) != list(shuffle(TABLE, 1))
+    half = UtteranceTable(row for row in TABLE if row.speaker in ("s0", "s1"))
+    assert len({row.path for row in shuffle(half, 0)}) > 5
+
+
+def test_one_speaker_alone_gets_another_clip_of_his_own():
+    alone = UtteranceTable(row for row in TABLE if row.speaker == "s1")
+    changed = BY_NAME["shuffled_audio"].change(alone, 0)
+    assert all(a.path != b.path for a, b in zip(alone, changed, strict=True))
+
+
+def test_rows_without_sound_or_words_stay_as_they_are():
+    table = UtteranceTable([Utterance(id="a"), Utterance(id="b")])
+    for ablation in ABLATIONS:
+        assert list(ablation.change(table, 0)) == list(table)

@@ -1,0 +1,133 @@
+"""What `emollm test` writes beside its numbers, by the command line on tiny models."""
+
+import json
+
+import numpy as np
+import pandas as pd
+import pytest
+import yaml
+
+from emollm.calibrate import file_beside, read_beside
+from tests.small import run
+
+
+@pytest.fixture(scope="module")
+def tested(small_run, tmp_path_factory):
+    return run(
+        tmp_path_factory.mktemp("tested"),
+        "test",
+        "--config",
+        small_run.config,
+        "--ckpt_path",
+        small_run.checkpoint,
+        "--ablations=[audio,transcript,shuffled_audio]",
+        "--baselines",
+        "all",
+    )
+
+
+@pytest.fixture(scope="module")
+def values(tested):
+    return json.loads((tested / "metrics.json").read_text())
+
+
+def read(file):
+    return pd.read_csv(file).set_index("id")
+
+
+def test_no_number_stands_alone(values):
+    names = [(row["kind"], row["name"]) for row in values["rows"][1:]]
+    assert names == [
+        ("ablation", "audio"),
+        ("ablation", "transcript"),
+        ("ablation", "shuffled_audio"),
+        ("baseline", "majority"),
+        ("baseline", "probe"),
+        ("baseline", "transcript_llm"),
+    ]
+    for row in values["rows"]:
+        assert row["why_not"] is None, row
+        low, high = row["intervals"]["ua"]
+        assert 0 <= low <= row["result"]["ua"] <= high <= 1
+
+
+def test_every_row_is_measured_on_the_same_utterances(tested, values):
+    main = read(tested / "predictions.csv")
+    for row in values["rows"][1:]:
+        other = read(tested / f"{row['kind']}s" / f"{row['name']}.csv")
+        assert list(other.index) == list(main.index)
+        assert list(other["target"]) == list(main["target"])
+        assert (other["label"] == other["target"]).mean() == pytest.approx(row["result"]["wa"], abs=1e-6)
+
+
+def test_ablations_change_what_the_model_is_given(tested):
+    main = read(tested / "predictions.csv")
+    chances = [column for column in main if column.startswith("p_")]
+    for name in ("audio", "transcript", "shuffled_audio"):
+        other = read(tested / "ablations" / f"{name}.csv")
+        assert not np.allclose(other[chances], main[chances], atol=1e-4), name
+    assert read(tested / "ablations" / "audio.csv")["transcript"].isna().all()
+
+
+def test_the_majority_answers_what_training_had_most_of(tested, small_run):
+    rows = read(tested / "baselines" / "majority.csv")
+    assert rows["label"].nunique() == 1
+    chances = rows[[column for column in rows if column.startswith("p_")]]
+    assert (chances.std() < 1e-9).all()
+    assert chances.sum(axis=1).to_numpy() == pytest.approx(1)
+
+
+def test_the_report_is_one_file_with_recipe_and_versions(tested, values):
+    page = (tested / "report.html").read_text()
+    assert "<html" in page
+    assert "src=" not in page, "nothing is loaded from elsewhere"
+    assert values["command"].startswith("emollm test --config")
+    assert yaml.safe_load(values["recipe"])["model"]["labels"] == values["labels"]
+    assert {"emollm", "python", "torch"} <= set(values["versions"])
+    assert values["machine"]
+
+
+def test_the_log_keeps_the_figures_of_the_model_itself(tested, values):
+    from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+    log = EventAccumulator(str(tested), size_guidance={"images": 0})
+    log.Reload()
+    points = log.Scalars("test/wa")
+    assert [point.value for point in points] == pytest.approx([values["summary"]["result"]["wa"]])
+    assert {"test/confusion_all", "test/reliability", "test/emotions"} <= set(log.Tags()["images"])
+
+
+def test_a_fit_leaves_a_calibration_that_test_and_export_use(small_run, tested, values, tmp_path):
+    calibration = read_beside(small_run.checkpoint)
+    assert file_beside(small_run.checkpoint).name == "best.calibration.json"
+    assert 0.05 <= calibration.temperature <= 20
+    assert values["calibration"]["temperature"] == pytest.approx(calibration.temperature)
+    from emollm.__main__ import main
+
+    assert main(["export", str(small_run.checkpoint), "--output", str(tmp_path / "model")]) == 0
+    assert read_beside(tmp_path / "model") == calibration
+
+
+def test_a_temperature_changes_confidence_and_no_answer(small_run, tested, tmp_path):
+    """Taken away, the probabilities are those of temperature 1; to its power, they are the calibrated ones."""
+    checkpoint = tmp_path / "plain.ckpt"
+    checkpoint.write_bytes(small_run.checkpoint.read_bytes())
+    args = ["--config", small_run.config, "--ablations", "none", "--baselines", "none"]
+    plain = read(run(tmp_path, "test", *args, "--ckpt_path", checkpoint) / "predictions.csv")
+    calibrated = read(tested / "predictions.csv")
+    assert list(plain["label"]) == list(calibrated["label"])
+    chances = [column for column in plain if column.startswith("p_")]
+    powers = plain[chances].to_numpy() ** (1 / read_beside(small_run.checkpoint).temperature)
+    expected = powers / powers.sum(axis=1, keepdims=True)
+    assert calibrated[chances].to_numpy() == pytest.approx(expected, abs=1e-4)
+
+
+def test_validate_can_calibrate_afterwards(small_run, tmp_path, capsys):
+    checkpoint = tmp_path / "plain.ckpt"
+    checkpoint.write_bytes(small_run.checkpoint.read_bytes())
+    args = ["--config", small_run.config, "--ckpt_path", checkpoint, "--calibrate", "true"]
+    run(tmp_path, "validate", *args)
+    first = read_beside(checkpoint).temperature
+    assert first == pytest.approx(read_beside(small_run.checkpoint).temperature, rel=1e-3)
+    run(tmp_path, "validate", *args)
+    assert read_beside(checkpoint).temperature == pytest.approx(first, rel=1e-2), "not applied twice"
