@@ -13,6 +13,7 @@ TRAINER_VERBS = {
     "predict": "label recordings:                 emollm predict FOLDER",
 }
 OTHER_VERBS = {
+    "crossval": "fit and test every fold:          emollm crossval --config configs/probe_whisper.yaml",
     "models": "list the weights that are packaged, cached and usable",
     "export": "write a trained model as one folder: emollm export FILE --output FOLDER",
 }
@@ -63,6 +64,10 @@ def main(argv: list[str] | None = None) -> int:
             from emollm.verbs.models import main as models
 
             return models(rest)
+        elif verb == "crossval":
+            from emollm.verbs.crossval import main as crossval
+
+            return crossval(rest)
         elif verb == "export":
             from emollm.verbs.export import main as export
 

@@ -21,11 +21,13 @@ from emollm.data.encode import estimate_gb, fill, seconds_of
 from emollm.data.features import FeatureCache, FeatureStore
 from emollm.data.labels import LabelSet
 from emollm.data.protocols import Protocol, SpeakerSplit, Split
-from emollm.data.sampler import EpochSampler
-from emollm.data.utterance import UtteranceTable
+from emollm.data.sampler import EpochSampler, bucketed
+from emollm.data.utterance import Utterance, UtteranceTable
 from emollm.data.validate import check
 from emollm.errors import UserError
 from emollm.models.cache import cache_folder
+
+_TOKENS_A_SECOND = 10.0
 
 
 class EmotionData(LightningDataModule):
@@ -42,6 +44,7 @@ class EmotionData(LightningDataModule):
         min_seconds: shorter recordings are reported as broken.
         max_seconds: longer recordings are reported as broken.
         augmentation: random changes of the training waveforms; off by default.
+        bucket: form batches of utterances of about one length, so that little is padded; it changes no score.
         balance: draw training utterances so that every label is equally frequent.
         cache: keeps what a frozen backbone says, so that passes after the first do not encode again.
         transcriber: who writes missing transcripts (``packaged:whisper-base``); ``none`` leaves them out.
@@ -60,6 +63,7 @@ class EmotionData(LightningDataModule):
         min_seconds: float = 0.1,
         max_seconds: float = 60.0,
         augmentation: Augmentation = Augmentation(),
+        bucket: bool = True,
         balance: bool = False,
         cache: FeatureCache = FeatureCache(),
         transcriber: str = "none",
@@ -78,6 +82,7 @@ class EmotionData(LightningDataModule):
         self.min_seconds = min_seconds
         self.max_seconds = max_seconds
         self.augmentation = augmentation
+        self.bucket = bucket
         self.balance = balance
         self.cache = cache
         self.transcriber = transcriber
@@ -127,13 +132,21 @@ class EmotionData(LightningDataModule):
             UserError: when a corpus is not there, or does not have what the protocol needs.
         """
         if self._split is None:
-            if not self.corpora:
-                raise UserError("data.corpora is empty: name at least one corpus (class_path and its root).")
-            table = UtteranceTable()
-            for corpus in self.corpora:
-                table = table + corpus.read()
-            self._split = self.protocol.split(self._mapped(with_context(table, self.context)))
+            self._split = self.protocol.split(self.utterances())
         return self._split
+
+    def utterances(self) -> UtteranceTable:
+        """All corpora as one table, with the labels of the label set, before any split.
+
+        Raises:
+            UserError: when a corpus is not there.
+        """
+        if not self.corpora:
+            raise UserError("data.corpora is empty: name at least one corpus (class_path and its root).")
+        table = UtteranceTable()
+        for corpus in self.corpora:
+            table = table + corpus.read()
+        return self._mapped(with_context(table, self.context))
 
     def _mapped(self, table: UtteranceTable) -> UtteranceTable:
         """Labels in the words of the label set; what is outside of it stays for the check, or goes."""
@@ -185,8 +198,15 @@ class EmotionData(LightningDataModule):
             place=self._place,
             rank=self.trainer.global_rank,
             world_size=self.trainer.world_size,
+            lengths=self._lengths(table) if self.bucket else None,
+            batch_size=self.batch_size,
         )
         return self._loader(table, self.augmentation, sampler)
+
+    def _lengths(self, table: UtteranceTable) -> list[float]:
+        """About how many tokens each utterance is to the LLM and frames to the encoder, on one scale."""
+        hears = self._needs_audio()
+        return [_TOKENS_A_SECOND * seconds_of(row) * hears + _characters(row) / 4 for row in table]
 
     def _place(self) -> tuple[int, int]:
         """Epoch to begin with, and how many of its utterances this process consumed before an interruption."""
@@ -219,9 +239,12 @@ class EmotionData(LightningDataModule):
         self,
         table: UtteranceTable,
         augmentation: Augmentation = Augmentation(),
-        sampler: EpochSampler | None = None,
+        sampler: EpochSampler | list[int] | None = None,
     ) -> DataLoader[Item]:
         dataset = self._dataset(table, augmentation, self._store)
+        if sampler is None and self.bucket:
+            batches = bucketed(range(len(table)), self._lengths(table), self.batch_size)
+            sampler = [index for batch in batches for index in batch]
         workers = min(self.num_workers, len(table))
         return DataLoader(
             dataset,
@@ -229,7 +252,7 @@ class EmotionData(LightningDataModule):
             sampler=sampler,
             num_workers=workers,
             collate_fn=Collate({name: index for index, name in enumerate(self.labels.names)}),
-            persistent_workers=workers > 0 and sampler is not None,
+            persistent_workers=workers > 0 and isinstance(sampler, EpochSampler),
             pin_memory=self.trainer is not None and self.trainer.strategy.root_device.type == "cuda",
         )
 
@@ -313,3 +336,7 @@ class EmotionData(LightningDataModule):
                 self._transcribe = Transcriber(self.transcriber)
             self._transcripts[key] = self._transcribe(samples, language)
         return self._transcripts[key]
+
+
+def _characters(row: Utterance) -> int:
+    return len(row.transcript or "") + sum(len(turn) for turn in row.context or ())

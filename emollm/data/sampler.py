@@ -19,6 +19,8 @@ class EpochSampler(Sampler[tuple[int, int]]):
             before the run was interrupted; Lightning knows this only after it has asked for the loader.
         rank: of this process.
         world_size: number of processes; each gets an equal share.
+        lengths: of each utterance, in any unit: batches are then formed of utterances of about one length.
+        batch_size: utterances a batch and process; needed with ``lengths``.
     """
 
     def __init__(
@@ -29,6 +31,8 @@ class EpochSampler(Sampler[tuple[int, int]]):
         place: Callable[[], tuple[int, int]] | None = None,
         rank: int = 0,
         world_size: int = 1,
+        lengths: Sequence[float] | None = None,
+        batch_size: int = 1,
     ) -> None:
         self.size = size
         self.seed = seed
@@ -36,6 +40,8 @@ class EpochSampler(Sampler[tuple[int, int]]):
         self.place = place
         self.rank = rank
         self.world_size = world_size
+        self.lengths = lengths
+        self.batch_size = batch_size
         self.epoch = 0
 
     def set_epoch(self, epoch: int) -> None:
@@ -56,5 +62,31 @@ class EpochSampler(Sampler[tuple[int, int]]):
         else:
             weights = torch.tensor(self.weights, dtype=torch.double)
             order = torch.multinomial(weights, self.size, replacement=True, generator=generator)
-        mine = order[self.rank :: self.world_size][: len(self)]
-        return iter([(self.epoch, int(index)) for index in mine[skip:]])
+        places = order.tolist()
+        if self.lengths is not None:
+            size = self.batch_size * self.world_size
+            batches = bucketed(places, self.lengths, size)
+            # A batch that is not full must stay the last one, as the loader cuts the order into equal pieces.
+            full = [batch for batch in batches if len(batch) == size]
+            rest = [index for batch in batches if len(batch) < size for index in batch]
+            shuffle = torch.randperm(len(full), generator=generator).tolist()
+            places = [index for number in shuffle for index in full[number]] + rest
+        mine = places[self.rank :: self.world_size][: len(self)]
+        return iter([(self.epoch, index) for index in mine[skip:]])
+
+
+def bucketed(order: Sequence[int], lengths: Sequence[float], batch_size: int, window: int = 50) -> list[list[int]]:
+    """An order cut into batches of about one length each, so that little is padded.
+
+    Args:
+        order: indices of utterances.
+        lengths: of every utterance, by index.
+        batch_size: utterances a batch; the last batch may be smaller.
+        window: batches' worth of neighbours that are sorted together: longer windows pad less, shorter ones keep
+            more of the order.
+    """
+    batches = []
+    for start in range(0, len(order), window * batch_size):
+        part = sorted(order[start : start + window * batch_size], key=lambda index: lengths[index])
+        batches += [part[first : first + batch_size] for first in range(0, len(part), batch_size)]
+    return batches

@@ -4,7 +4,7 @@ from collections import Counter
 
 import pytest
 
-from emollm.data.sampler import EpochSampler
+from emollm.data.sampler import EpochSampler, bucketed
 
 
 def order(epoch=0, **options):
@@ -61,3 +61,51 @@ def test_weights_balance_labels():
         sampler.set_epoch(epoch)
         counts.update(labels[index] for _, index in sampler)
     assert counts["sad"] / counts.total() == pytest.approx(0.5, abs=0.05)
+
+
+LENGTHS = [float((7 * index) % 20) for index in range(20)]
+
+
+def padding(order, size):
+    batches = [order[start : start + size] for start in range(0, len(order), size)]
+    return sum(max(LENGTHS[i] for i in batch) * len(batch) - sum(LENGTHS[i] for i in batch) for batch in batches)
+
+
+def test_batches_are_of_about_one_length_and_come_in_random_order():
+    sorted_out = indices(order(lengths=LENGTHS, batch_size=3))
+    assert sorted(sorted_out) == list(range(20))
+    assert padding(sorted_out, 3) < 0.5 * padding(indices(order()), 3)
+    assert indices(order(1, lengths=LENGTHS, batch_size=3)) != sorted_out
+    first = [sorted_out[start] for start in range(0, 18, 3)]
+    assert [LENGTHS[i] for i in first] != sorted(LENGTHS[i] for i in first)
+
+
+def test_an_unfilled_batch_stays_the_last_one():
+    for epoch in range(5):
+        places = indices(order(epoch, lengths=LENGTHS, batch_size=3))
+        for start in range(0, 18, 3):
+            batch = [LENGTHS[i] for i in places[start : start + 3]]
+            assert max(batch) - min(batch) <= 3
+
+
+def test_a_resumed_epoch_keeps_its_batches():
+    whole = order(2, lengths=LENGTHS, batch_size=3)
+    sampler = EpochSampler(20, place=lambda: (2, 6), lengths=LENGTHS, batch_size=3)
+    sampler.set_epoch(2)
+    assert list(sampler) == whole[6:]
+
+
+def test_processes_share_batches_of_one_length():
+    shares = [indices(order(lengths=LENGTHS, batch_size=2, rank=rank, world_size=2)) for rank in (0, 1)]
+    assert len({*shares[0], *shares[1]}) == 20
+    for start in range(0, 10, 2):
+        both = [LENGTHS[i] for share in shares for i in share[start : start + 2]]
+        assert max(both) - min(both) <= 4
+
+
+def test_buckets_keep_neighbours_within_a_window():
+    batches = bucketed(range(20), LENGTHS, 2, window=2)
+    assert [sorted(index for batch in batches[n : n + 2] for index in batch) for n in (0, 2)] == [
+        [0, 1, 2, 3],
+        [4, 5, 6, 7],
+    ]

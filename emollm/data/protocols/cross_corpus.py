@@ -42,7 +42,7 @@ class CrossCorpus(Protocol):
         self.fold = fold
 
     def folds(self, table: UtteranceTable) -> list[Fold]:
-        """The corpora that can be trained on, in the order of the table; 1 where both sides are named."""
+        """The corpora that can be trained on, in the order of their names; 1 where both sides are named."""
         return [1] if self.train else _corpora(table)
 
     def split(self, table: UtteranceTable) -> Split:
@@ -70,7 +70,8 @@ class CrossCorpus(Protocol):
                 raise UserError(
                     f"protocol.{field} names the corpus '{unknown[0]}': data.corpora holds {_listed(known)}."
                 )
-        name = f"trained on {', '.join(train)}, tested on {', '.join(test)}"
+        to = ", ".join(test)
+        name = f"across corpora, fold {fold} (tested on {to})" if fold else f"from {', '.join(train)} to {to}"
         rest = table.where(lambda row: row.corpus in train)
         return self.hold_out(name, rest, table.where(lambda row: row.corpus in test), fold)
 

@@ -1,0 +1,208 @@
+"""One report from the reports of several folds and seeds: every utterance counts, and every fold is told of."""
+
+from __future__ import annotations
+
+import json
+import re
+import statistics
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import yaml
+
+from emollm.errors import UserError
+from emollm.evaluation.folds import over_folds
+from emollm.evaluation.frame import read
+from emollm.evaluation.summary import summarise
+from emollm.metrics import from_predictions
+
+Content = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Tested:
+    """What ``emollm test`` wrote of one fold.
+
+    Attributes:
+        fold: the fold's name.
+        seed: the seed of its training; None where seeds are not compared.
+        folder: where metrics.json and the tables of predictions lie.
+    """
+
+    fold: str
+    seed: int | None
+    folder: Path
+
+    def content(self) -> Content:
+        """What metrics.json holds."""
+        return json.loads((self.folder / "metrics.json").read_text(encoding="utf-8"))
+
+
+def pool(tested: Sequence[Tested], title: str, command: str, recipe: str) -> tuple[Content, pd.DataFrame]:
+    """The content of a report over all folds, and their predictions in one table.
+
+    Figures and intervals are of all rows together: each fold weighs by its utterances, and a speaker who is
+    tested several times (by several seeds, or by models of several corpora) is still one speaker of the
+    bootstrap. In corpora without speakers repeated utterances are drawn one by one, which makes those intervals
+    narrower than they should be. Beside them stand mean and deviation over folds, each fold counting once.
+
+    Args:
+        tested: at least one.
+        title: of the report.
+        command: as the user typed it.
+        recipe: YAML text, for the record.
+
+    Returns:
+        The content of metrics.json (``protocol.train`` and ``protocol.validation`` are means over folds), and
+        all predictions of the model itself with the columns ``fold`` and ``seed`` added.
+
+    Raises:
+        UserError: when there is nothing to pool, or the folds differ in their labels.
+    """
+    if not tested:
+        raise UserError("There are no tested folds to pool.")
+    contents = [one.content() for one in tested]
+    first, labels = contents[0], contents[0]["labels"]
+    for one, content in zip(tested, contents, strict=True):
+        if content["labels"] != labels:
+            raise UserError(f"{one.folder} has other labels than {tested[0].folder}: they cannot be pooled.")
+        if content["summary"] is None:
+            raise UserError(f"{one.folder} has no predicted emotions: there is nothing to pool.")
+    by_fold = dict(zip((one.fold for one in reversed(tested)), reversed(contents), strict=True))
+    by_fold = {one.fold: by_fold[one.fold] for one in tested}  # of several seeds the first, in the order given
+    frame = pd.concat([_marked(one, "predictions.csv") for one in tested], ignore_index=True)
+    content = {
+        **first,
+        "title": title,
+        "created": datetime.now().strftime("%Y-%m-%d %H:%M"),
+        "command": command,
+        "model": title,
+        "protocol": _protocol(by_fold),
+        "rows": [_row(row, tested, contents) for row in first["rows"]],
+        "summary": summarise(frame, labels),
+        "calibration": _calibration([content["calibration"] for content in contents]),
+        "audit": {
+            "lines": _lines({fold: one["audit"]["lines"] for fold, one in by_fold.items()}),
+            "folds": {fold: one["audit"] for fold, one in by_fold.items()},
+        },
+        "matrix": _matrix(frame, by_fold, labels),
+        "seeds": _seeds(frame, labels),
+        "recipe": recipe,
+    }
+    return content, frame
+
+
+def _marked(one: Tested, name: str) -> pd.DataFrame:
+    return read(one.folder / name).assign(fold=one.fold, seed=one.seed)
+
+
+# -- rows -----------------------------------------------------------------------------------------------------
+
+
+def _row(row: Content, tested: Sequence[Tested], contents: Sequence[Content]) -> Content:
+    """A row over all folds; one that a fold could not measure has no number, since it would be of other rows."""
+    kind, name = row["kind"], row["name"]
+    frames = []
+    for one, content in zip(tested, contents, strict=True):
+        found = next((other for other in content["rows"] if (other["kind"], other["name"]) == (kind, name)), None)
+        if kind != "model" and (found is None or found["result"] is None):
+            why = found["why_not"] if found else "it was not measured"
+            return {**row, "why_not": f"fold {one.fold}: {why}", "result": None, "intervals": None, "folds": None}
+        frames.append(_marked(one, "predictions.csv" if kind == "model" else f"{kind}s/{name}.csv"))
+    frame, labels = pd.concat(frames, ignore_index=True), contents[0]["labels"]
+    summary = summarise(frame, labels)
+    return {
+        **row,
+        "name": "model" if kind == "model" else name,
+        "why_not": None,
+        "result": summary["result"],
+        "intervals": summary["intervals"],
+        "folds": over_folds(dict(list(frame.groupby("fold", sort=False))), labels),
+    }
+
+
+def _seeds(frame: pd.DataFrame, labels: Sequence[str]) -> Content | None:
+    """UA by seed over all folds, for the seeds that have all of them; None for less than two."""
+    folds = frame["fold"].nunique()
+    values = {
+        str(seed): from_predictions(rows, labels).overall.ua
+        for seed, rows in frame.groupby("seed")
+        if rows["fold"].nunique() == folds
+    }
+    if len(values) < 2:
+        return None
+    return {
+        "ua": {
+            "mean": statistics.fmean(values.values()),
+            "sd": statistics.stdev(values.values()),
+            "values": values,
+        }
+    }
+
+
+# -- what stands beside the numbers ---------------------------------------------------------------------------
+
+
+def _protocol(by_fold: dict[str, Content]) -> Content:
+    protocols = [content["protocol"] for content in by_fold.values()]
+    # ", fold 2 of 6", ", fold 2 of 5 (tested on Ses02)"
+    names = dict.fromkeys(re.sub(r", fold [^,(]*(\(tested on [^)]*\))?", "", one["name"]) for one in protocols)
+    return {
+        "name": "; ".join(names),
+        "folds": list(by_fold),
+        "speaker_independent": all(one["speaker_independent"] for one in protocols),
+        "train": round(statistics.fmean(one["train"] for one in protocols)),
+        "validation": round(statistics.fmean(one["validation"] for one in protocols)),
+        "test": sum(one["test"] for one in protocols),
+    }
+
+
+def _calibration(all_of_them: Sequence[Content | None]) -> Content | None:
+    """Means over folds, ``n`` their sum; None unless every fold was calibrated."""
+    known = [one for one in all_of_them if one is not None]
+    if len(known) < len(all_of_them):
+        return None
+    merged = dict(known[0])
+    for name in merged:
+        values = [one[name] for one in known]
+        if all(isinstance(value, int | float) for value in values):
+            merged[name] = sum(values) if name == "n" else statistics.fmean(values)
+        elif None in values:
+            merged[name] = None
+    return merged
+
+
+def _lines(by_fold: dict[str, list[str]]) -> list[str]:
+    """Every sentence once, with the folds it holds for where it does not hold for all."""
+    holds: dict[str, list[str]] = {}
+    for fold, lines in by_fold.items():
+        for line in lines:
+            holds.setdefault(line, []).append(fold)
+    return [
+        line if len(folds) == len(by_fold) else f"Fold{'s' if len(folds) > 1 else ''} {', '.join(folds)}: {line}"
+        for line, folds in holds.items()
+    ]
+
+
+def _matrix(frame: pd.DataFrame, by_fold: dict[str, Content], labels: Sequence[str]) -> Content | None:
+    """UA and WA by corpus of training and corpus of test, where the folds are corpora."""
+    recipe = yaml.safe_load(next(iter(by_fold.values()))["recipe"])
+    protocol = recipe.get("data", {}).get("protocol") or {}
+    if not str(protocol.get("class_path", "")).endswith("CrossCorpus"):
+        return None
+    train = protocol.get("init_args", {}).get("train")
+    names = {fold: " + ".join(train) if train else fold for fold in by_fold}
+    results = {fold: from_predictions(rows, labels).corpora for fold, rows in frame.groupby("fold")}
+    test = sorted({corpus for result in results.values() for corpus in result})
+
+    def table(figure: str) -> list[list[float | None]]:
+        return [
+            [getattr(results[fold][corpus], figure) if corpus in results[fold] else None for corpus in test]
+            for fold in by_fold
+        ]
+
+    return {"train": list(names.values()), "test": test, "ua": table("ua"), "wa": table("wa")}

@@ -1,0 +1,218 @@
+"""``emollm crossval``: every fold of a recipe fitted and tested, and one report of all of them."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import shlex
+import shutil
+import signal
+import sys
+import time
+from collections.abc import Sequence
+from concurrent.futures import Future, ThreadPoolExecutor, as_completed
+from pathlib import Path
+from typing import Any
+
+from emollm.errors import UserError
+
+STATE = "crossval.json"
+_TEST_OPTIONS = ("ablations", "baselines")
+
+
+def main(argv: list[str]) -> int:
+    """Fit and test every fold, going on where an earlier call stopped.
+
+    Args:
+        argv: the arguments behind the verb.
+
+    Returns:
+        0, or 1 when a fold failed.
+    """
+    asked, args = _parser().parse_known_args(argv)
+    from emollm.crossval import Folds, Job, folds_of, pairs  # parsers and data, which --help does without
+
+    options = pairs(args)
+    configs = [value for name, value in options if name in ("--config", "-c")]
+    if not configs:
+        raise UserError("crossval needs a recipe: emollm crossval --config configs/probe_whisper.yaml.")
+    if any(name in ("--ckpt_path", "--model") for name, _ in options):
+        raise UserError("crossval takes no --ckpt_path or --model: it goes on by itself where it was stopped.")
+    folds: Folds = folds_of(args)
+    names, seeds = _chosen(asked.folds, folds.names), _seeds(asked.seeds)
+    output = Path(asked.output) if asked.output else Path("runs") / "crossval" / Path(configs[-1]).stem
+    _begin(output, _state(asked, args, configs), asked.restart)
+    test_args = [f"--{name}={value}" for name in _TEST_OPTIONS if (value := getattr(asked, name)) is not None]
+    environment = {} if asked.jobs == 1 else {"OMP_NUM_THREADS": str(_threads(asked.jobs))}
+    jobs = [Job(fold, seed, output, folds.flag, args, test_args, environment) for seed in seeds for fold in names]
+    _run(jobs, asked.jobs)
+    done = [job for job in jobs if job.done]
+    if done:
+        recipe = "\n".join(Path(path).expanduser().read_text(encoding="utf-8") for path in configs)
+        command = shlex.join(["emollm", "crossval", *argv])
+        _report([job.tested for job in done], output, command, recipe, len(folds.names), len(seeds))
+    return 0 if len(done) == len(jobs) else 1
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="emollm crossval",
+        usage="emollm crossval --config RECIPE [options] [any option of emollm fit]",
+        description="Fit and test every fold of a recipe's protocol, and write one report of all of them. The "
+        "same command again goes on where it was stopped.",
+        allow_abbrev=False,
+    )
+    add = parser.add_argument
+    add("--folds", default="all", help="which ones, as 1,3 (default: all)")
+    add("--seeds", help="fit every fold once a seed, as 0,1,2; sets seed_everything and model.seed")
+    add("--jobs", type=int, default=1, metavar="N", help="folds at the same time (default: 1)")
+    add("--output", help="folder of the report and of every fold (default: runs/crossval/NAME OF THE RECIPE)")
+    add("--restart", action="store_true", help="forget what an earlier call left in the output folder")
+    add("--ablations", help="handed to emollm test")
+    add("--baselines", help="handed to emollm test")
+    return parser
+
+
+def _chosen(asked: str, known: list[str]) -> list[str]:
+    if asked == "all":
+        return known
+    names = list(dict.fromkeys(name.strip() for name in asked.split(",") if name.strip()))
+    unknown = [name for name in names if name not in known]
+    if unknown or not names:
+        raise UserError(f"--folds is '{asked}': the recipe's protocol has the folds {', '.join(known)}.")
+    return names
+
+
+def _seeds(asked: str | None) -> list[int | None]:
+    if asked is None:
+        return [None]
+    try:
+        return list(dict.fromkeys(int(seed) for seed in asked.split(",")))
+    except ValueError as error:
+        raise UserError(f"--seeds is '{asked}': write whole numbers with commas, as 0,1,2.") from error
+
+
+def _threads(jobs: int) -> int:
+    """Threads of one of several processes, so that all of them together have what one would have."""
+    if jobs < 1:
+        raise UserError(f"--jobs is {jobs}: at least one fold runs at a time.")
+    given = os.environ.get("OMP_NUM_THREADS", "")
+    return max(1, (int(given) if given.isdecimal() else os.cpu_count() or 1) // jobs)
+
+
+# -- what was begun -------------------------------------------------------------------------------------------
+
+
+def _state(asked: argparse.Namespace, args: list[str], configs: list[str]) -> dict[str, Any]:
+    """All on which a fold's numbers depend; which folds and seeds are wanted may differ from call to call."""
+    return {
+        "arguments": args,
+        **{name: getattr(asked, name) for name in _TEST_OPTIONS},
+        "configs": {path: Path(path).expanduser().read_text(encoding="utf-8") for path in configs},
+    }
+
+
+def _begin(output: Path, state: dict[str, Any], restart: bool) -> None:
+    """Make the output folder, or go on in it if it was made by the same arguments.
+
+    Raises:
+        UserError: when it was made by others.
+    """
+    file = output / STATE
+    if file.is_file() and restart:
+        for folder in output.glob("fold_*"):
+            shutil.rmtree(folder)
+    elif file.is_file() and json.loads(file.read_text(encoding="utf-8")) != state:
+        raise UserError(
+            f"{output} was begun with other arguments or another recipe ({file}): choose another --output, or "
+            "begin anew with --restart."
+        )
+    elif not file.is_file() and any(output.glob("fold_*")):
+        raise UserError(f"{output} holds folds, but no {STATE}: choose another --output.")
+    output.mkdir(parents=True, exist_ok=True)
+    scratch = file.with_name(f"{STATE}.part")
+    scratch.write_text(json.dumps(state, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+    os.replace(scratch, file)
+
+
+# -- running --------------------------------------------------------------------------------------------------
+
+
+def _run(jobs: Sequence[Any], workers: int) -> None:
+    """Run what is not done, so many at a time; a line as each is finished."""
+    waiting = [job for job in jobs if not job.done]
+    for job in jobs:
+        if job.done:
+            print(f"{job.name}: {_ua(job)}, done before", flush=True)
+    # A fold must not go on training when this process is asked to end.
+    before = signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
+    start, left = time.monotonic(), len(waiting)
+    try:
+        with ThreadPoolExecutor(workers) as pool:
+            running: dict[Future[bool], Any] = {pool.submit(job.run): job for job in waiting}
+            try:
+                for future in as_completed(running):
+                    left -= 1
+                    _tell(running[future], future.result(), left, time.monotonic() - start)
+            except BaseException:
+                pool.shutdown(wait=False, cancel_futures=True)
+                for job in running.values():
+                    job.stop()
+                raise
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
+def _tell(job: Any, done: bool, left: int, seconds: float) -> None:
+    if done:
+        print(f"{job.name}: {_ua(job)}, {left} to go after {seconds / 60:.1f} min", flush=True)
+    else:
+        print(f"{job.name} failed; the end of {job.log}:\n{job.last_lines()}", file=sys.stderr, flush=True)
+
+
+def _ua(job: Any) -> str:
+    summary = job.tested.content()["summary"]
+    return f"UA {100 * summary['result']['ua']:.1f} %" if summary else "no labels were scored"
+
+
+# -- report ---------------------------------------------------------------------------------------------------
+
+
+def _report(tested: list[Any], output: Path, command: str, recipe: str, folds: int, seeds: int) -> None:
+    """Pool, print, and write the report's folder."""
+    from rich.console import Console
+
+    from emollm.evaluation.frame import write
+    from emollm.evaluation.pool import pool
+    from emollm.report.figures import save_figures
+    from emollm.report.html import write_report
+    from emollm.report.tables import comparison_table
+
+    content, frame = pool(tested, f"Cross-validation of {output.resolve().name}", command, recipe)
+    missing = None
+    if len(tested) < folds * seeds:
+        missing = f"{len(tested)} of {folds * seeds} {'folds' if seeds == 1 else 'folds and seeds'}"
+    content["missing"] = missing and f"Only {missing} were tested."
+    write(frame, output / "predictions.csv")
+    written = [output / "predictions.csv", *save_figures(content, output), *write_report(content, output)]
+    console = Console()
+    console.print(comparison_table(content["rows"]))
+    console.print(_sentence(content, missing), highlight=False, soft_wrap=True)
+    console.print("Written:", *[f"\n  {file}" for file in written], highlight=False, soft_wrap=True)
+
+
+def _sentence(content: dict[str, Any], missing: str | None) -> str:
+    ua, summary = content["rows"][0]["folds"]["ua"], content["summary"]
+    low, high = summary["intervals"]["ua"]
+    spread = "" if ua["sd"] is None else f" ± {100 * ua['sd']:.1f}"
+    count = len(ua["values"])
+    over = missing or f"{count} fold{'' if count == 1 else 's'}"
+    line = (
+        f"UA {100 * ua['mean']:.1f}{spread} % over {over}; pooled {100 * summary['result']['ua']:.1f} %, 95 % "
+        f"interval {100 * low:.1f} to {100 * high:.1f} over {summary['intervals_over']}"
+    )
+    if content["seeds"]:
+        seeds = content["seeds"]["ua"]
+        line += f"; {len(seeds['values'])} seeds: {100 * seeds['mean']:.1f} ± {100 * seeds['sd']:.1f} %"
+    return line + "."
