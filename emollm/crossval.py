@@ -2,25 +2,26 @@
 
 from __future__ import annotations
 
-import json
 import os
 import re
 import shutil
 import subprocess
 import sys
+import tempfile
 import threading
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from jsonargparse import ArgumentError, ArgumentParser
+import yaml
+from jsonargparse import ActionConfigFile, ArgumentError, ArgumentParser
 from lightning.pytorch.loggers import TensorBoardLogger
 
 from emollm.cli import _read_yaml
 from emollm.data.datamodule import EmotionData
 from emollm.errors import UserError
-from emollm.evaluation.pool import Tested
+from emollm.evaluation.pool import FoldReport
 
 _LOGGER = f"{TensorBoardLogger.__module__}.{TensorBoardLogger.__qualname__}"
 
@@ -48,20 +49,24 @@ def folds_of(args: Sequence[str]) -> Folds:
         UserError: when the data part cannot be made or read.
     """
     parser = ArgumentParser(exit_on_error=False)
+    parser.add_argument("--config", action=ActionConfigFile)
     parser.add_class_arguments(EmotionData, "data", sub_configs=True)
     parsed: list[str] = []
-    for name, value in pairs(args):
-        if name in ("--config", "-c"):
-            parsed += _flags_of(_read_yaml(value))
-        elif name == "--model.labels":
-            parsed += ["--data.labels", value]
-        elif name == "--data" or name.startswith("--data."):
-            parsed.append(f"{name}={value}")
-    try:
-        data: EmotionData = parser.instantiate_classes(parser.parse_args(parsed)).data
-    except ArgumentError as error:
-        text = " ".join(str(error).replace("Parser key ", "").split()).rstrip(".")
-        raise UserError(f"{text}. 'emollm fit --help' shows every option.") from error
+    with tempfile.TemporaryDirectory() as scratch:
+        for index, (name, value) in enumerate(pairs(args)):
+            if name in ("--config", "-c"):
+                file = Path(scratch) / f"{index}.yaml"
+                file.write_text(yaml.safe_dump(_data_of(_read_yaml(value))), encoding="utf-8")
+                parsed += ["--config", str(file)]
+            elif name == "--model.labels":
+                parsed.append(f"--data.labels={value}")
+            elif name == "--data" or name.startswith("--data."):
+                parsed.append(f"{name}={value}")
+        try:
+            data: EmotionData = parser.instantiate_classes(parser.parse_args(parsed)).data
+        except ArgumentError as error:
+            text = " ".join(str(error).replace("Parser key ", "").split()).rstrip(".")
+            raise UserError(f"{text}. 'emollm fit --help' shows every option.") from error
     names = [str(fold) for fold in data.protocol.folds(data.utterances())]
     return Folds(names, hasattr(data.protocol, "fold") and len(names) > 1)
 
@@ -80,13 +85,11 @@ def pairs(args: Sequence[str]) -> list[tuple[str, str]]:
     return found
 
 
-def _flags_of(recipe: dict[str, Any]) -> list[str]:
-    """The data part of a recipe as flags, so that later flags and files change parts of it."""
+def _data_of(recipe: dict[str, Any]) -> dict[str, Any]:
+    """The data part of a recipe alone, with the labels that it has from the model."""
     values = dict(recipe.get("data") or {})
     labels = (recipe.get("model") or {}).get("labels")
-    if labels is not None:
-        values["labels"] = labels
-    return [f"--data.{name}={json.dumps(value)}" for name, value in values.items()]
+    return {"data": values if labels is None else {**values, "labels": labels}}
 
 
 @dataclass
@@ -130,9 +133,9 @@ class Job:
         return self.folder / "log.txt"
 
     @property
-    def tested(self) -> Tested:
+    def tested(self) -> FoldReport:
         """The report of its test."""
-        return Tested(self.fold, self.seed, self.folder / "test" / "version_0")
+        return FoldReport(self.fold, self.seed, self.folder / "test" / "version_0")
 
     @property
     def done(self) -> bool:

@@ -24,7 +24,7 @@ Content = dict[str, Any]
 
 
 @dataclass(frozen=True)
-class Tested:
+class FoldReport:
     """What ``emollm test`` wrote of one fold.
 
     Attributes:
@@ -42,7 +42,7 @@ class Tested:
         return json.loads((self.folder / "metrics.json").read_text(encoding="utf-8"))
 
 
-def pool(tested: Sequence[Tested], title: str, command: str, recipe: str) -> tuple[Content, pd.DataFrame]:
+def pool(tested: Sequence[FoldReport], title: str, command: str, recipe: str) -> tuple[Content, pd.DataFrame]:
     """The content of a report over all folds, and their predictions in one table.
 
     Figures and intervals are of all rows together: each fold weighs by its utterances, and a speaker who is
@@ -96,14 +96,14 @@ def pool(tested: Sequence[Tested], title: str, command: str, recipe: str) -> tup
     return content, frame
 
 
-def _marked(one: Tested, name: str) -> pd.DataFrame:
+def _marked(one: FoldReport, name: str) -> pd.DataFrame:
     return read(one.folder / name).assign(fold=one.fold, seed=one.seed)
 
 
 # -- rows -----------------------------------------------------------------------------------------------------
 
 
-def _row(row: Content, tested: Sequence[Tested], contents: Sequence[Content]) -> Content:
+def _row(row: Content, tested: Sequence[FoldReport], contents: Sequence[Content]) -> Content:
     """A row over all folds; one that a fold could not measure has no number, since it would be of other rows."""
     kind, name = row["kind"], row["name"]
     frames = []

@@ -15,11 +15,15 @@ _SENTINEL = re.compile(r"\[\[emollm:(\w+)\]\]")
 
 @dataclass(frozen=True)
 class EncodedPrompt:
-    """Token ids before and after the place where the speech embeddings go."""
+    """Token ids before and after the place where the speech embeddings go.
+
+    The first ``constant`` of those before are the same for every utterance.
+    """
 
     before: list[int]
     after: list[int]
     has_audio: bool
+    constant: int = 0
 
 
 class PromptEncoder:
@@ -63,7 +67,10 @@ class PromptEncoder:
         before: list[int] = []
         after: list[int] = []
         has_audio = False
+        constant: int | None = None
         for piece in self._pieces:
+            if piece.slot not in (None, "labels") and constant is None:
+                constant = len(before)
             if piece.slot == "audio":
                 has_audio = True
             elif piece.slot == "labels":
@@ -72,7 +79,7 @@ class PromptEncoder:
                 (after if has_audio else before).extend(self._tokenize(values[piece.slot], plain=True))
             else:
                 (after if has_audio else before).extend(self._constant(piece.text))
-        return EncodedPrompt(before, after, has_audio)
+        return EncodedPrompt(before, after, has_audio, constant or 0)
 
     def label_tokens(self) -> list[list[int]]:
         """Token ids of every label as an answer, end of turn included."""

@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from emollm.errors import UserError
 from emollm.models.fingerprint import fingerprint
 from emollm.models.fusion import Fused
+from emollm.models.prefix import PrefixCache
 from emollm.models.sources import readable_errors, resolve
 
 
@@ -63,6 +64,8 @@ class CausalLM(nn.Module):
         self.width = int(model.get_input_embeddings().weight.shape[1])
         base = model.get_base_model() if hasattr(model, "peft_config") else model
         self._keeps_logits = "logits_to_keep" in inspect.signature(base.forward).parameters
+        self.merged = False
+        self.prefixes = PrefixCache(self)
 
     @property
     def embed(self) -> nn.Module:
@@ -79,20 +82,50 @@ class CausalLM(nn.Module):
         """Whether PEFT adapts this model."""
         return hasattr(self.model, "peft_config")
 
-    def logits(self, embeddings: Tensor, mask: Tensor, positions: Tensor, columns: Tensor) -> Tensor:
+    def merge(self) -> None:
+        """Fold the adapter into the base weights, which saves its products; for inference in float32 only.
+
+        In half precision the sum would be rounded, and scores would move.
+        """
+        if self.has_adapter and not self.merged and self.embed.weight.dtype == torch.float32:
+            self.model.merge_adapter()
+            self.merged = True
+
+    def unmerge(self) -> None:
+        """Take the adapter out of the base weights again."""
+        if self.merged:
+            self.model.unmerge_adapter()
+            self.merged = False
+
+    @property
+    def can_reuse(self) -> bool:
+        """Whether the constant beginning of prompts may be taken from memory: never where gradients are wanted."""
+        return self._keeps_logits and not self.training and not torch.is_grad_enabled()
+
+    def logits(
+        self,
+        embeddings: Tensor,
+        mask: Tensor,
+        positions: Tensor,
+        columns: Tensor,
+        past: Any = None,
+    ) -> Tensor:
         """One forward; the vocabulary projection is computed at the asked columns only.
 
         Args:
             embeddings: (B, S, H).
-            mask: (B, S) bool, or (B, 1, S, S) additive.
+            mask: (B, S) bool, or (B, 1, S, P + S) additive.
             positions: (B, S) position ids.
             columns: (B, A) columns to read.
+            past: keys and values of P positions before, from ``prefixes``; the forward extends them.
 
         Returns:
             (B, A, V) logits.
         """
         mask = mask.long() if mask.ndim == 2 else mask
         inputs = {"inputs_embeds": embeddings, "attention_mask": mask, "position_ids": positions}
+        if past is not None:
+            inputs["past_key_values"] = past
         if self._keeps_logits:
             kept, where = columns.unique(return_inverse=True)
             logits = self.model(**inputs, logits_to_keep=kept, use_cache=False).logits

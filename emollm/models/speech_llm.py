@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import Literal
 
 import torch
@@ -90,10 +91,25 @@ class SpeechLLM(nn.Module):
             columns = [self.answer_scores(prompts, [label] * len(prompts), speech)[0] for label in labels]
             return torch.stack(columns, dim=1)
         tree = LabelTree.build(labels)
+        known = self._known(prompts)
+        if known:
+            prompts = [replace(prompt, before=prompt.before[len(known) :]) for prompt in prompts]
         fused = fuse(self.llm.embed, _rows(prompts, speech, [tree.tokens] * len(prompts)), self.padding_side)
         mask, positions = tree_mask(fused, tree)
-        logits = self.llm.logits(fused.embeddings, mask, positions, tree_columns(fused, tree))
+        past = None
+        if known:
+            past = self.llm.prefixes.lend(known, len(prompts))
+            mask = nn.functional.pad(mask, (len(known), 0))  # everybody may look at the beginning
+            positions = positions + len(known)
+        logits = self.llm.logits(fused.embeddings, mask, positions, tree_columns(fused, tree), past)
         return tree_scores(logits, tree)
+
+    def _known(self, prompts: Sequence[EncodedPrompt]) -> list[int]:
+        """The tokens that all prompts begin with and that need not be computed again."""
+        if not self.llm.can_reuse:
+            return []
+        first = prompts[0].before[: prompts[0].constant]
+        return first if all(prompt.before[: prompt.constant] == first for prompt in prompts) else []
 
     def answer_scores(
         self,

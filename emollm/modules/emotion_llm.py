@@ -191,6 +191,22 @@ class EmotionLLM(EmotionModule):
         """Adapter weights belong to the checkpoint in every stage."""
         return self.trained_names() | self._adapter_names
 
+    def on_test_start(self) -> None:
+        """Nothing is trained from here on: the adapter may be folded into the LLM."""
+        self.model.llm.merge()
+
+    def on_test_end(self) -> None:
+        """Leave the weights as they were."""
+        self.model.llm.unmerge()
+
+    def on_predict_start(self) -> None:
+        """Nothing is trained from here on: the adapter may be folded into the LLM."""
+        self.model.llm.merge()
+
+    def on_predict_end(self) -> None:
+        """Leave the weights as they were."""
+        self.model.llm.unmerge()
+
     # -- loss and scores ------------------------------------------------------------------------------------
 
     def loss(self, batch: Batch) -> Tensor:

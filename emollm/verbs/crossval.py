@@ -41,9 +41,9 @@ def main(argv: list[str]) -> int:
         raise UserError("crossval takes no --ckpt_path or --model: it goes on by itself where it was stopped.")
     folds: Folds = folds_of(args)
     names, seeds = _chosen(asked.folds, folds.names), _seeds(asked.seeds)
+    test_args = [_option(name, value) for name in _TEST_OPTIONS if (value := getattr(asked, name)) is not None]
     output = Path(asked.output) if asked.output else Path("runs") / "crossval" / Path(configs[-1]).stem
     _begin(output, _state(asked, args, configs), asked.restart)
-    test_args = [f"--{name}={value}" for name in _TEST_OPTIONS if (value := getattr(asked, name)) is not None]
     environment = {} if asked.jobs == 1 else {"OMP_NUM_THREADS": str(_threads(asked.jobs))}
     jobs = [Job(fold, seed, output, folds.flag, args, test_args, environment) for seed in seeds for fold in names]
     _run(jobs, asked.jobs)
@@ -69,8 +69,8 @@ def _parser() -> argparse.ArgumentParser:
     add("--jobs", type=int, default=1, metavar="N", help="folds at the same time (default: 1)")
     add("--output", help="folder of the report and of every fold (default: runs/crossval/NAME OF THE RECIPE)")
     add("--restart", action="store_true", help="forget what an earlier call left in the output folder")
-    add("--ablations", help="handed to emollm test")
-    add("--baselines", help="handed to emollm test")
+    add("--ablations", help="all, none, or names with commas, as of emollm test (default: its own)")
+    add("--baselines", help="all, none, or names with commas, as of emollm test (default: its own)")
     return parser
 
 
@@ -91,6 +91,20 @@ def _seeds(asked: str | None) -> list[int | None]:
         return list(dict.fromkeys(int(seed) for seed in asked.split(",")))
     except ValueError as error:
         raise UserError(f"--seeds is '{asked}': write whole numbers with commas, as 0,1,2.") from error
+
+
+def _option(name: str, value: str) -> str:
+    """What is tested beside the model, as ``emollm test`` takes it; checked before anything is fitted."""
+    from emollm.baselines import BASELINES
+    from emollm.data.ablations import ABLATIONS
+
+    if value in ("all", "none"):
+        return f"--{name}={value}"
+    known = list(BASELINES) if name == "baselines" else [ablation.name for ablation in ABLATIONS]
+    names = [part.strip() for part in value.strip("[]").split(",") if part.strip()]
+    if not names or set(names) - set(known):
+        raise UserError(f"--{name} is '{value}': write all, none, or some of {', '.join(known)} with commas.")
+    return f"--{name}=[{','.join(names)}]"
 
 
 def _threads(jobs: int) -> int:

@@ -1,0 +1,152 @@
+"""Pooling of folds that were written as `emollm test` writes them."""
+
+import json
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from emollm.errors import UserError
+from emollm.evaluation import summarise, to_frame, write
+from emollm.evaluation.pool import FoldReport, pool
+from emollm.metrics import from_predictions
+from emollm.report.html import render
+from tests.evaluation.made import LABELS, broken, made
+
+COLUMN = "data: {protocol: {class_path: emollm.data.protocols.FoldColumn, init_args: {column: f}}}"
+CROSS = "data: {protocol: {class_path: emollm.data.protocols.CrossCorpus}}"
+
+
+def write_fold(
+    folder, fold, predictions, seed=None, majority=True, recipe=COLUMN, lines=("Every fold.",), **changes
+):
+    """A test folder with the model and one baseline, which got its answers from other noise."""
+    here = folder / f"{fold}_{seed}"
+    frame = to_frame(predictions, LABELS)
+    write(frame, here / "predictions.csv")
+    summary = summarise(frame, LABELS, draws=10)
+    figures = {"result": summary["result"], "intervals": summary["intervals"], "why_not": None, "folds": None}
+    rows = [{"kind": "model", "name": "best@1", "title": "audio", "about": "", **figures}]
+    if majority:
+        write(frame, here / "baselines" / "majority.csv")
+    else:
+        figures = {"result": None, "intervals": None, "why_not": "it was too dark"}
+    rows.append({"kind": "baseline", "name": "majority", "title": "m", "about": "", "folds": None, **figures})
+    content = {
+        "title": f"Test of fold {fold}",
+        "part": "test",
+        "created": "",
+        "command": "",
+        "model": "best@1",
+        "method": "probe",
+        "labels": LABELS,
+        "protocol": {
+            "name": f"the column 'f', fold {fold} of 3, validation by utterance",
+            "folds": [fold],
+            "speaker_independent": True,
+            "train": 10,
+            "validation": 2,
+            "test": len(predictions),
+        },
+        "rows": rows,
+        "summary": summary,
+        "calibration": None,
+        "audit": {"lines": list(lines)},
+        "matrix": None,
+        "specification": {},
+        "recipe": recipe,
+        "versions": {"emollm": "0"},
+        "machine": "",
+        **changes,
+    }
+    (here / "metrics.json").write_text(json.dumps(content))
+    return FoldReport(fold, seed, here)
+
+
+def pooled(folds):
+    return pool(folds, "Cross-validation of x", "emollm crossval", "model: {}")
+
+
+def test_all_rows_count_and_every_fold_is_told_of(tmp_path):
+    lines = {"1": ["Every fold.", "Odd."], "2": ["Every fold."], "3": ["Every fold.", "Odd."]}
+    predictions = {fold: made(40 + 20 * int(fold), seed=int(fold)) for fold in lines}
+    predictions["2"] += [broken()]
+    folds = [write_fold(tmp_path, fold, rows, lines=lines[fold]) for fold, rows in predictions.items()]
+    content, frame = pooled(folds)
+    together = from_predictions(to_frame(sum(predictions.values(), []), LABELS), LABELS).overall
+    assert len(frame) == 241
+    assert list(frame.columns[-2:]) == ["fold", "seed"]
+    assert content["summary"]["result"]["ua"] == pytest.approx(together.ua)
+    assert content["summary"]["result"]["n"] == 240
+    assert len(content["summary"]["broken"]) == 1
+    model, majority = content["rows"]
+    assert model["result"] == content["summary"]["result"]
+    assert list(majority["folds"]["ua"]["values"]) == ["1", "2", "3"]
+    each = [from_predictions(to_frame(rows, LABELS), LABELS).overall.ua for rows in predictions.values()]
+    assert model["folds"]["ua"]["mean"] == pytest.approx(np.mean(each))
+    assert model["folds"]["ua"]["sd"] == pytest.approx(np.std(each, ddof=1))
+    assert content["audit"]["lines"] == ["Every fold.", "Folds 1, 3: Odd."]
+    assert content["protocol"]["name"] == "the column 'f', validation by utterance"
+    assert content["protocol"]["folds"] == ["1", "2", "3"]
+    assert content["protocol"]["test"] == 241
+    assert content["seeds"] is content["matrix"] is content["calibration"] is None
+    json.dumps(content, allow_nan=False)
+    assert "Cross-validation of x" in render(content)
+
+
+def test_a_row_that_a_fold_could_not_measure_has_no_number(tmp_path):
+    folds = [write_fold(tmp_path, "1", made(40)), write_fold(tmp_path, "2", made(40, seed=1), majority=False)]
+    row = pooled(folds)[0]["rows"][1]
+    assert row["result"] is row["intervals"] is row["folds"] is None
+    assert row["why_not"] == "fold 2: it was too dark"
+
+
+def test_seeds_are_compared_over_all_folds(tmp_path):
+    rows = {(fold, seed): made(60, seed=10 * seed + int(fold)) for seed in (0, 1) for fold in "12"}
+    folds = [write_fold(tmp_path, fold, some, seed) for (fold, seed), some in rows.items()]
+    folds.append(write_fold(tmp_path, "1", made(60, seed=30), seed=2))
+    content, frame = pooled(folds)
+    ua = content["seeds"]["ua"]
+    want = {
+        str(seed): from_predictions(to_frame(rows["1", seed] + rows["2", seed], LABELS), LABELS).overall.ua
+        for seed in (0, 1)
+    }
+    assert ua["values"] == pytest.approx(want), "seed 2 lacks a fold"
+    assert ua["sd"] == pytest.approx(np.std(list(want.values()), ddof=1))
+    assert content["protocol"]["folds"] == ["1", "2"]
+    assert content["protocol"]["test"] == 120, "an utterance is one, however many seeds"
+    assert sorted(pd.unique(frame["seed"])) == [0, 1, 2]
+
+
+def test_from_corpus_to_corpus(tmp_path):
+    names = ["emodb", "emovo", "ravdess"]
+    rows = {fold: made(90, corpora=[n for n in names if n != fold], seed=i) for i, fold in enumerate(names)}
+    content, _ = pooled([write_fold(tmp_path, fold, some, recipe=CROSS) for fold, some in rows.items()])
+    matrix = content["matrix"]
+    assert matrix["train"] == matrix["test"] == names
+    assert [matrix["ua"][i][i] for i in range(3)] == [None] * 3
+    results = from_predictions(to_frame(rows["emovo"], LABELS), LABELS)
+    assert matrix["ua"][1] == [results.corpora["emodb"].ua, None, results.corpora["ravdess"].ua]
+    assert matrix["wa"][1][0] == results.corpora["emodb"].wa
+    assert "From corpus to corpus" in render(content)
+
+
+def test_calibrations_are_averaged_where_every_fold_has_one(tmp_path):
+    one = {"temperature": 2.0, "threshold": None, "n": 10, "protocol": "p", "ece_before": 0.2, "ece_after": 0.1}
+    folds = [
+        write_fold(tmp_path, "1", made(40), calibration=one),
+        write_fold(tmp_path, "2", made(40), calibration={**one, "temperature": 1.0, "threshold": 0.5}),
+    ]
+    got = pooled(folds)[0]["calibration"]
+    assert (got["temperature"], got["n"], got["ece_before"], got["threshold"]) == (1.5, 20, 0.2, None)
+    assert pooled([*folds, write_fold(tmp_path, "3", made(40))])[0]["calibration"] is None
+
+
+def test_what_cannot_be_pooled_is_told(tmp_path):
+    with pytest.raises(UserError, match="no tested folds"):
+        pooled([])
+    folds = [write_fold(tmp_path, "1", made(40)), write_fold(tmp_path, "2", made(40), labels=LABELS[:2])]
+    with pytest.raises(UserError, match="other labels"):
+        pooled(folds)
+    with pytest.raises(UserError, match="no predicted emotions"):
+        pooled([folds[0], write_fold(tmp_path, "3", made(40), summary=None)])
