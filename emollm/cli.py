@@ -229,7 +229,7 @@ def run(argv: list[str]) -> None:
     asks_help = any(arg in ("-h", "--help") for arg in args)
     # The texts under the fields of dataclasses are their help.
     set_parsing_settings(docstring_parse_attribute_docstrings=True)
-    configs = [_read_yaml(path) for path in _values(args, "--config", "-c")]
+    configs = [read_yaml(path) for path in _values(args, "--config", "-c")]
     path = next(iter(_values(args, "--ckpt_path")), None)
     if verb == "predict" and path is None and not configs and not asks_help:
         path = str(weights.DEFAULT_MODEL)
@@ -281,7 +281,12 @@ def _values(args: list[str], *names: str) -> list[str]:
     return spaced + [arg.partition("=")[2] for arg in args if arg.partition("=")[0] in names and "=" in arg]
 
 
-def _read_yaml(path: str) -> dict[str, Any]:
+def read_yaml(path: str) -> dict[str, Any]:
+    """The values of a recipe.
+
+    Raises:
+        UserError: when it is not there, or is no recipe.
+    """
     try:
         values = yaml.safe_load(Path(path).expanduser().read_text(encoding="utf-8"))
     except FileNotFoundError as error:

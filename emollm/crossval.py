@@ -18,7 +18,7 @@ import yaml
 from jsonargparse import ActionConfigFile, ArgumentError, ArgumentParser
 from lightning.pytorch.loggers import TensorBoardLogger
 
-from emollm.cli import _read_yaml
+from emollm.cli import read_yaml
 from emollm.data.datamodule import EmotionData
 from emollm.errors import UserError
 from emollm.evaluation.pool import FoldReport
@@ -56,7 +56,7 @@ def folds_of(args: Sequence[str]) -> Folds:
         for index, (name, value) in enumerate(pairs(args)):
             if name in ("--config", "-c"):
                 file = Path(scratch) / f"{index}.yaml"
-                file.write_text(yaml.safe_dump(_data_of(_read_yaml(value))), encoding="utf-8")
+                file.write_text(yaml.safe_dump(_data_of(read_yaml(value))), encoding="utf-8")
                 parsed += ["--config", str(file)]
             elif name == "--model.labels":
                 parsed.append(f"--data.labels={value}")

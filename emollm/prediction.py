@@ -26,6 +26,7 @@ class Prediction:
         duration: in seconds; None where no sound was decoded.
         model: the model's name.
         error: the reason why there is no prediction.
+        threshold: confidence below which the model's calibration calls an answer uncertain; None if it has none.
     """
 
     utterance: Utterance
@@ -35,6 +36,14 @@ class Prediction:
     duration: float | None
     model: str
     error: str | None = None
+    threshold: float | None = None
+
+    @property
+    def uncertain(self) -> bool | None:
+        """Whether the answer should not be relied on; None where nobody can tell."""
+        if self.confidence is None or self.threshold is None:
+            return None
+        return self.confidence < self.threshold
 
     @property
     def confidence(self) -> float | None:
@@ -47,6 +56,7 @@ class Prediction:
             "path": name_of(self.utterance),
             "label": self.label,
             "confidence": _rounded(self.confidence),
+            "uncertain": self.uncertain,
             **{f"p_{label}": _rounded(value) for label, value in self.probabilities.items()},
             "transcript": self.transcript,
             "duration": _rounded(self.duration),
@@ -68,7 +78,7 @@ def name_of(utterance: Utterance) -> str:
 def columns(labels: list[str]) -> list[str]:
     """Names of a predictions file's columns."""
     probabilities = [f"p_{label}" for label in labels]
-    return ["path", "label", "confidence", *probabilities, "transcript", "duration", "model", "error"]
+    return ["path", "label", "confidence", "uncertain", *probabilities, "transcript", "duration", "model", "error"]
 
 
 def from_scores(
@@ -78,6 +88,7 @@ def from_scores(
     transcripts: list[str | None] | None,
     labels: list[str],
     model: str,
+    threshold: float | None = None,
 ) -> list[Prediction]:
     """Predictions of a batch: first those that could be read, then the broken ones.
 
@@ -88,6 +99,7 @@ def from_scores(
         transcripts: what the model wrote down itself; None keeps what it was given.
         labels: the K labels.
         model: name of the model.
+        threshold: confidence below which an answer is uncertain.
     """
     if predictions is None and probabilities is not None:
         predictions = probabilities.argmax(-1)
@@ -105,6 +117,7 @@ def from_scores(
                 duration=seconds[index] if index < len(seconds) else None,
                 model=model,
                 error="the answer could not be read" if chosen < 0 and probabilities is not None else None,
+                threshold=threshold,
             )
         )
     for utterance, reason in batch.broken:

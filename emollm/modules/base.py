@@ -196,9 +196,7 @@ class EmotionModule(LightningModule, ABC):
     def predict_step(self, batch: Batch, batch_idx: int = 0) -> list[Prediction]:
         """One prediction an utterance, those that could not be read included with their reasons."""
         scores = self.calibrated(batch) if len(batch) else Scores(None)
-        return from_scores(
-            batch, scores.probabilities, scores.predictions, scores.transcripts, self.labels, self.name
-        )
+        return self._predictions(batch, scores)
 
     def on_validation_epoch_end(self) -> None:
         """Log the validation metrics."""
@@ -212,9 +210,12 @@ class EmotionModule(LightningModule, ABC):
         nothing = torch.zeros(0, len(self.labels), device=self.device)
         scores = self.calibrated(batch) if len(batch) else Scores(nothing)
         self.metrics[part].update(scores, batch)
-        return from_scores(
-            batch, scores.probabilities, scores.predictions, scores.transcripts, self.labels, self.name
-        )
+        return self._predictions(batch, scores)
+
+    def _predictions(self, batch: Batch, scores: Scores) -> list[Prediction]:
+        threshold = None if self.calibration is None else self.calibration.threshold
+        said = scores.probabilities, scores.predictions, scores.transcripts
+        return from_scores(batch, *said, self.labels, self.name, threshold)
 
     def _log_metrics(self, part: str, prefix: str) -> None:
         prefix = self.metric_prefix(prefix)

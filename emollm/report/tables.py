@@ -60,7 +60,7 @@ def predictions_table(rows: Sequence[Mapping[str, Any]]) -> Table:
         else:
             said = Text(row["transcript"] or "", no_wrap=True, overflow="ellipsis")
         name = Path(row["path"]).name.encode("utf-8", "replace").decode()  # a file name need not be UTF-8
-        table.add_row(Text(name), escape(row["label"] or "–"), confidence, said)
+        table.add_row(Text(name), escape(row["label"] or "–") + "?" * bool(row.get("uncertain")), confidence, said)
     return table
 
 

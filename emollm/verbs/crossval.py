@@ -42,9 +42,9 @@ def main(argv: list[str]) -> int:
     folds: Folds = folds_of(args)
     names, seeds = _chosen(asked.folds, folds.names), _seeds(asked.seeds)
     test_args = [_option(name, value) for name in _TEST_OPTIONS if (value := getattr(asked, name)) is not None]
+    environment = {} if asked.jobs == 1 else {"OMP_NUM_THREADS": str(_threads(asked.jobs))}
     output = Path(asked.output) if asked.output else Path("runs") / "crossval" / Path(configs[-1]).stem
     _begin(output, _state(asked, args, configs), asked.restart)
-    environment = {} if asked.jobs == 1 else {"OMP_NUM_THREADS": str(_threads(asked.jobs))}
     jobs = [Job(fold, seed, output, folds.flag, args, test_args, environment) for seed in seeds for fold in names]
     _run(jobs, asked.jobs)
     done = [job for job in jobs if job.done]

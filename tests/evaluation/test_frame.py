@@ -18,7 +18,7 @@ from emollm.prediction import Prediction
 from tests.evaluation.made import LABELS, broken, made
 
 COLUMNS = [
-    *("id", "path", "corpus", "speaker", "language", "target", "label", "confidence"),
+    *("id", "path", "corpus", "speaker", "language", "target", "label", "confidence", "uncertain"),
     *("p_angry", "p_happy", "p_neutral", "p_sad", "transcript", "duration", "model", "error"),
 ]
 

@@ -1,0 +1,202 @@
+"""`emollm crossval` on tiny models: two of four folds, going on, and a fold that fails."""
+
+import json
+import shutil
+
+import pandas as pd
+import pytest
+import torch
+import yaml
+
+from emollm.__main__ import main
+from emollm.crossval import Job, folds_of, pairs
+from emollm.errors import UserError
+from emollm.evaluation import read
+from emollm.metrics import from_predictions
+from tests.fake_corpus import write_ravdess
+
+
+@pytest.fixture(scope="module")
+def options(small_run):
+    return ["--config", str(small_run.config), "--ablations", "none", "--baselines=majority"]
+
+
+@pytest.fixture(scope="module")
+def first(options, tmp_path_factory):
+    """The first run of folds 1 and 2, both at once."""
+    output = tmp_path_factory.mktemp("crossval") / "cv"
+    assert crossval(output, options, "--jobs", "2") == 0
+    return output
+
+
+@pytest.fixture
+def crossed(first, tmp_path):
+    """A copy of its folder that a test may change."""
+    return shutil.copytree(first, tmp_path / "cv")
+
+
+def crossval(output, options, *more):
+    return main(["crossval", *options, "--folds", "1,2", "--output", str(output), *more])
+
+
+def contents(folder):
+    return json.loads((folder / "metrics.json").read_text())
+
+
+def test_every_fold_is_fitted_and_tested_and_pooled(first, capsys):
+    frames = {fold: read(first / f"fold_{fold}" / "test" / "version_0" / "predictions.csv") for fold in "12"}
+    assert not set(frames["1"]["speaker"]) & set(frames["2"]["speaker"])
+    pooled = read(first / "predictions.csv")
+    assert pooled["fold"].tolist() == ["1"] * len(frames["1"]) + ["2"] * len(frames["2"])
+    values = contents(first)
+    labels = values["labels"]
+    ua = from_predictions(pd.concat(frames.values()), labels).overall.ua
+    assert values["summary"]["result"]["ua"] == pytest.approx(ua)
+    assert [row["name"] for row in values["rows"]] == ["model", "majority"]
+    assert values["rows"][0]["folds"]["ua"]["values"] == pytest.approx(
+        {fold: from_predictions(frame, labels).overall.ua for fold, frame in frames.items()}
+    )
+    assert values["missing"] == "Only 2 of 4 folds were tested."
+    assert values["protocol"]["folds"] == ["1", "2"]
+    assert "model:" in values["recipe"]
+    assert (first / "report.html").is_file()
+    assert (first / "confusion_all.png").is_file()
+
+
+def test_what_is_done_is_not_done_again(crossed, options, capsys):
+    before = {file: file.stat().st_mtime_ns for file in crossed.glob("fold_*/**/*")}
+    assert crossval(crossed, options) == 0
+    assert {file: file.stat().st_mtime_ns for file in crossed.glob("fold_*/**/*")} == before
+    out = capsys.readouterr().out
+    assert out.count("done before") == 2
+    assert "over 2 of 4 folds" in out
+
+
+def test_a_killed_fold_goes_on_from_its_checkpoint(crossed, options, capsys):
+    fold = crossed / "fold_2"
+    want = contents(fold / "test" / "version_0")["summary"]["result"]
+    (fold / "test" / "version_0" / "metrics.json").unlink()
+    (fold / "fitted").unlink()
+    steps = torch.load(fold / "fit" / "version_0" / "checkpoints" / "last.ckpt", weights_only=False)["global_step"]
+    assert crossval(crossed, options) == 0
+    out = capsys.readouterr().out
+    assert "fold 1: UA" in out.splitlines()[0]
+    assert out.splitlines()[0].endswith("done before")
+    assert "fold 2: UA" in out
+    again = torch.load(fold / "fit" / "version_0" / "checkpoints" / "last.ckpt", weights_only=False)["global_step"]
+    assert again == steps > 0, "its one epoch was over"
+    assert contents(fold / "test" / "version_0")["summary"]["result"] == want
+    assert [folder.name for folder in (fold / "fit").iterdir()] == ["version_0"]
+
+
+def test_a_failing_fold_shows_its_log_and_the_others_count(crossed, options, capsys):
+    fold = crossed / "fold_2"
+    (fold / "test" / "version_0" / "metrics.json").unlink()
+    (fold / "fitted").unlink()
+    (fold / "fit" / "version_0" / "checkpoints" / "last.ckpt").write_text("torn")
+    assert crossval(crossed, options) == 1
+    out, err = capsys.readouterr()
+    assert "fold 2 failed" in err
+    assert "last.ckpt cannot be read as a checkpoint" in err
+    assert "over 1 of 4 folds" in out
+    assert contents(crossed)["protocol"]["folds"] == ["1"]
+
+
+def test_other_arguments_need_another_folder_or_restart(crossed, options, capsys, monkeypatch):
+    assert crossval(crossed, [*options, "--data.batch_size", "3"]) == 2
+    err = capsys.readouterr().err
+    assert "was begun with other arguments" in err
+    assert err.count("\n") == 1
+    (crossed / "mine.txt").touch()
+    monkeypatch.setattr(Job, "run", lambda self: False)
+    assert crossval(crossed, [*options, "--data.batch_size", "3"], "--restart") == 1
+    assert not list(crossed.glob("fold_*"))
+    assert (crossed / "mine.txt").exists()
+
+
+@pytest.mark.parametrize(
+    ("wrong", "says"),
+    [
+        (["--folds", "9"], "--folds is '9': the recipe's protocol has the folds 1, 2, 4, 5"),
+        (["--seeds", "a"], "--seeds is 'a'"),
+        (["--jobs", "0"], "--jobs is 0"),
+        (["--baselines", "nonsense"], "--baselines is 'nonsense': write all, none, or some of majority"),
+        (["--ckpt_path", "x.ckpt"], "takes no --ckpt_path"),
+        (["--data.batch_size", "many"], "data.batch_size"),
+        (["--data.protocol.init_args.column", "gone"], "have no 'gone'"),
+    ],
+)
+def test_bad_input_is_told_before_anything_is_fitted(small_run, tmp_path, capsys, wrong, says):
+    args = ["crossval", "--config", str(small_run.config), "--output", str(tmp_path / "cv"), *wrong]
+    assert main(args) == 2
+    err = capsys.readouterr().err
+    assert says in err
+    assert err.count("\n") == 1
+    assert not (tmp_path / "cv").exists()
+
+
+def test_a_recipe_is_needed(capsys):
+    assert main(["crossval"]) == 2
+    assert "needs a recipe" in capsys.readouterr().err
+
+
+def test_folds_follow_flags_and_files_in_their_order(small_run, tmp_path):
+    config = ["--config", str(small_run.config)]
+    assert folds_of(config).names == ["1", "2", "4", "5"]
+    by_two = tmp_path / "two.yaml"
+    by_two.write_text(
+        yaml.safe_dump(
+            {
+                "model": {"hidden": 3},
+                "data": {"protocol": {"class_path": "GroupedKFold", "init_args": {"k": 2}}},
+            }
+        )
+    )
+    assert folds_of([*config, "-c", str(by_two)]).names == ["1", "2"]
+    flags = ["--data.protocol=GroupedKFold", "--data.protocol.init_args.k", "3", "--trainer.max_epochs", "1"]
+    assert folds_of([*config, *flags]).names == ["1", "2", "3"]
+    single = folds_of([*config, "--data.protocol=SpeakerSplit"])
+    assert (single.names, single.flag) == (["1"], False)
+
+
+def test_corpora_are_folds(small_run, tmp_path):
+    other = write_ravdess(tmp_path / "other", emotions=5)
+    table = tmp_path / "table.csv"
+    table.write_text("path,label,speaker\n" + "".join(f"{file},happy,a\n" for file in other.glob("*/*.wav")))
+    corpora = [
+        {"class_path": "Ravdess", "init_args": {"root": str(small_run.folder / "ravdess")}},
+        {"class_path": "Table", "init_args": {"file": str(table)}},
+    ]
+    config = tmp_path / "cross.yaml"
+    config.write_text(
+        yaml.safe_dump(
+            {
+                "model": {"labels": ["angry", "happy", "sad"]},
+                "data": {"corpora": corpora, "protocol": {"class_path": "CrossCorpus"}, "other_labels": "drop"},
+            }
+        )
+    )
+    folds = folds_of(["--config", str(config)])
+    assert folds.flag
+    assert folds.names == ["ravdess", "table"]
+
+
+def test_a_seed_is_a_folder_and_two_flags(tmp_path, monkeypatch):
+    calls = []
+    monkeypatch.setattr(
+        "emollm.crossval.subprocess.Popen",
+        lambda args, **_: calls.append(args) or type("P", (), {"wait": lambda self: 1})(),
+    )
+    job = Job("a/b", 7, tmp_path, True, ["--config", "x.yaml"], [])
+    assert not job.run()
+    assert job.folder == tmp_path / "fold_a_b_seed_7"
+    assert job.name == "fold a/b, seed 7"
+    (args,) = calls
+    assert args.index("x.yaml") < args.index("--seed_everything=7") < args.index("--model.seed=7") + 1
+    assert "--data.protocol.init_args.fold=a/b" in args
+
+
+def test_pairs():
+    assert pairs(["--a", "1", "--b=2", "-c", "x", "--d"]) == [("--a", "1"), ("--b", "2"), ("-c", "x"), ("--d", "")]
+    with pytest.raises(UserError, match="'z' belongs to no option"):
+        pairs(["--a", "1", "z"])
