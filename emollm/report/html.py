@@ -3,62 +3,92 @@
 from __future__ import annotations
 
 import json
+import math
 import os
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from markupsafe import Markup
 
-from emollm.report.charts import bars, interval_bar, reliability
+from emollm.report.charts import reliability
+from emollm.report.derived import caution, constant, fold_items, harmless, speaker_items, spread
 
 _FOLDER = Path(__file__).parent
-_SHOWN = 60  # speakers; more bars than this nobody reads
+_LINES = 6  # of the audit that nobody can fold away
+_JSON: dict[str, Any] = {"indent": 2, "ensure_ascii": False}
 
 
-def render(content: dict[str, Any]) -> str:
-    """The page of a report; it loads nothing, follows light and dark, and prints on A4.
+def render(content: Mapping[str, Any]) -> str:
+    """The page of a report; it loads nothing, needs no script, follows light and dark, and prints on A4.
 
     Args:
-        content: what ``metrics.json`` holds, with a ``summary``.
+        content: what ``metrics.json`` holds; sections for which it has nothing are left out.
     """
     from jinja2 import Environment, FileSystemLoader
 
-    page = Environment(loader=FileSystemLoader(_FOLDER), autoescape=True, trim_blocks=True)
-    summary, labels = content["summary"], content["labels"]
-    result = summary["result"]
-    return page.get_template("page.html.jinja").render(
-        {**content, "specification": json.dumps(content["specification"], indent=2, ensure_ascii=False)},
-        css=Markup((_FOLDER / "page.css").read_text(encoding="utf-8")),
-        matrix_of_corpora=content.get("matrix"),
-        interval_bar=interval_bar,
-        emotion_bars=bars(labels, [result["per_class"][label]["recall"] for label in labels]),
-        speaker_bars=_speaker_bars(summary["speakers"]),
-        reliability_plot=reliability(summary["reliability"]),
+    environment = Environment(
+        loader=FileSystemLoader(_FOLDER), autoescape=True, trim_blocks=True, lstrip_blocks=True
     )
+    environment.filters |= {"percent": _percent, "number": _number}
+    summary, rows, audit = content.get("summary"), content.get("rows") or [], content.get("audit") or {}
+    folds = rows[0].get("folds") if rows else None
+    lines = [(line, harmless(line)) for line in audit.get("lines", [])]
+    lines.sort(key=lambda line: line[1])  # what must be looked at first
+    shown = {
+        "css": Markup((_FOLDER / "page.css").read_text(encoding="utf-8")),
+        "rows": rows,
+        "same_utterances": len({row["result"]["n"] for row in rows if row["result"]}) == 1,
+        "audit_lines": (lines[:_LINES], lines[_LINES:]) if len(lines) > _LINES + 2 else (lines, []),
+        "audit_clean": all(fine for _, fine in lines),
+        "folds": folds,
+        "by_fold": folds and spread(fold_items(folds), "folds", keep_order=True),
+        "specification": json.dumps(content.get("specification"), **_JSON),
+    }
+    if summary is not None:
+        shown |= {
+            "caution": caution(summary["intervals_over"]),
+            "constant": constant(summary["result"]),
+            "by_speaker": spread(speaker_items(summary["speakers"]), "speakers"),
+            "reliability_plot": reliability(summary["reliability"]),
+        }
+    return environment.get_template("page.html.jinja").render({**content, **shown})
 
 
-def write_report(content: dict[str, Any], folder: Path) -> list[Path]:
-    """Write ``metrics.json`` and, where labels were scored, ``report.html``, each at one stroke."""
+def write_report(content: Mapping[str, Any], folder: Path) -> list[Path]:
+    """Write ``metrics.json`` and, where there is something to show, ``report.html``, each at one stroke.
+
+    Args:
+        content: what both are made from. Numbers that are not finite become None: JSON has no others.
+        folder: made if it is not there.
+
+    Returns:
+        The files written.
+    """
     folder.mkdir(parents=True, exist_ok=True)
-    written = [folder / "metrics.json"]
-    _write(written[0], json.dumps(content, indent=2, ensure_ascii=False) + "\n")
-    if content["summary"] is not None:
-        written.append(folder / "report.html")
-        _write(written[1], render(content))
-    return written
+    content = _finite(content)
+    texts = {"metrics.json": json.dumps(content, allow_nan=False, **_JSON) + "\n"}
+    if content.get("summary") is not None or content.get("matrix") is not None:
+        texts["report.html"] = render(content)
+    for name, text in texts.items():
+        scratch = folder / f"{name}.part"
+        # File names need not be UTF-8; what of them is not becomes a question mark here, predictions.csv keeps it.
+        scratch.write_bytes(text.encode("utf-8", errors="replace"))
+        os.replace(scratch, folder / name)
+    return [folder / name for name in texts]
 
 
-def _speaker_bars(speakers: list[dict[str, Any]]) -> Markup:
-    ranked = sorted(speakers, key=lambda one: one["ua"])
-    if len(ranked) > _SHOWN:
-        ranked = ranked[: _SHOWN // 2] + ranked[-_SHOWN // 2 :]
-    several = len({one["corpus"] for one in speakers}) > 1
-    names = [f"{one['corpus']}/{one['speaker']}" if several else str(one["speaker"]) for one in ranked]
-    return bars(names, [one["ua"] for one in ranked], [f"of {one['n']}" for one in ranked])
+def _percent(share: float | None) -> str:
+    return "–" if share is None else f"{100 * share:.1f}"
 
 
-def _write(file: Path, text: str) -> None:
-    scratch = file.with_name(f"{file.name}.part")
-    # File names need not be UTF-8; what of them is not becomes a question mark here, predictions.csv keeps it.
-    scratch.write_bytes(text.encode("utf-8", errors="replace"))
-    os.replace(scratch, file)
+def _number(value: float | None, digits: int = 3) -> str:
+    return "–" if value is None else f"{round(value, digits) + 0.0:.{digits}f}"  # + 0.0: no "-0.000"
+
+
+def _finite(value: Any) -> Any:
+    if isinstance(value, float):
+        return value if math.isfinite(value) else None
+    if isinstance(value, Mapping):
+        return {key: _finite(one) for key, one in value.items()}
+    return [_finite(one) for one in value] if isinstance(value, (list, tuple)) else value

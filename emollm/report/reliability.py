@@ -10,32 +10,39 @@ if TYPE_CHECKING:
 
 
 def reliability_figure(bins: Sequence[Mapping[str, float]], ece: float, title: str = "") -> Figure:
-    """Draw accuracy over confidence, each bin as wide as it is and as dark as it is full.
+    """Draw accuracy over confidence, and below how many answers were given that surely.
+
+    Made with matplotlib's objects alone: no window, no global state, safe in any thread.
 
     Args:
         bins: ``low``, ``high``, ``n``, ``confidence`` (mean) and ``accuracy`` of each bin that is not empty.
-        ece: expected calibration error, for the legend.
+        ece: expected calibration error, for the heading.
         title: the heading.
     """
     from matplotlib.figure import Figure
 
-    figure = Figure(figsize=(4.6, 4.4), layout="compressed", facecolor="white")
-    axes = figure.add_subplot()
-    total = sum(one["n"] for one in bins)
-    for one in bins:
-        axes.bar(
-            one["low"],
-            one["accuracy"],
-            width=one["high"] - one["low"],
-            align="edge",
-            color="tab:blue",
-            alpha=0.25 + 0.7 * one["n"] / total,
-            edgecolor="white",
-        )
-    axes.plot([one["confidence"] for one in bins], [one["accuracy"] for one in bins], "o", color="black", ms=3)
-    axes.plot([0, 1], [0, 1], "--", color="grey", linewidth=1)
-    axes.set(xlim=(0, 1), ylim=(0, 1), xlabel="confidence", ylabel="share that is right")
-    axes.set_aspect("equal")
-    axes.set_title(f"{title} (ECE {ece:.3f})", fontsize=11)
-    axes.spines[["top", "right"]].set_visible(False)
+    figure = Figure(figsize=(4.8, 5.6), layout="constrained", facecolor="white")
+    upper, lower = figure.subplots(2, 1, sharex=True, height_ratios=(4, 1))
+    left, width = [100 * one["low"] for one in bins], [100 * (one["high"] - one["low"]) for one in bins]
+    accuracy = [100 * one["accuracy"] for one in bins]
+    upper.bar(left, accuracy, width, align="edge", color="tab:blue", alpha=0.7, edgecolor="white")
+    upper.plot([0, 100], [0, 100], "--", color="black", linewidth=1, label="as sure as right")
+    upper.plot(
+        [100 * one["confidence"] for one in bins],
+        accuracy,
+        "o",
+        color="black",
+        ms=4,
+        clip_on=False,
+        label="mean confidence",
+    )
+    upper.set(xlim=(0, 100), ylim=(0, 101), ylabel="right, %")
+    upper.legend(loc="upper left", frameon=False, fontsize=8)
+    upper.set_title(f"{title} (ECE {ece:.3f})".strip(), fontsize=11, parse_math=False)
+    lower.bar(left, [one["n"] for one in bins], width, align="edge", color="0.6", edgecolor="white")
+    lower.set(xlabel="confidence, %", ylabel="answers")
+    for axes in (upper, lower):
+        axes.spines[["top", "right"]].set_visible(False)
+        axes.set_axisbelow(True)
+    upper.grid(axis="y", color="0.9")
     return figure

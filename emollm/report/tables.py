@@ -68,23 +68,27 @@ def comparison_table(rows: Sequence[Mapping[str, Any]]) -> Table:
     """The model, its ablations and its baselines, one row each, in percent.
 
     Args:
-        rows: ``rows`` of metrics.json; one that has no result says why in place of numbers.
+        rows: ``rows`` of metrics.json; below the table stands why one has no numbers.
     """
-    table = narrow_table("Side by side (%)", "", ["WA", "UA", "95 % of UA", "macro\n-F1", "weighted\n-F1"])
-    before = None
-    for row in rows:
-        if before not in (None, row["kind"]):
+    names = ["WA", "UA [95 %]", "macro\n-F1", "weighted\n-F1"]
+    table = narrow_table("Side by side (%)", "", names)
+    reasons = []
+    for before, row in zip([None, *rows], rows, strict=False):
+        if before is not None and before["kind"] != row["kind"]:
             table.add_section()
-        before, result = row["kind"], row["result"]
+        result = row["result"]
         if result is None:
-            table.add_row(Text(f"{row['title']}: {row['why_not']}", style="dim"))
+            table.add_row(escape(row["title"]), *"–" * len(names), style="dim")
+            reasons.append(f"{row['title']}: {row['why_not'] or 'not measured'}")
             continue
-        low, high = row["intervals"]["ua"]
         wa, ua, macro, weighted = (_percent(result[name]) for name in ("wa", "ua", "macro_f1", "weighted_f1"))
-        style = "bold" if row["kind"] == "model" else None
+        if row["intervals"] is not None:
+            low, high = row["intervals"]["ua"]
+            ua = escape(f"{ua} [{_percent(low)}, {_percent(high)}]")
         table.add_row(
-            escape(row["title"]), wa, ua, f"{_percent(low)} – {_percent(high)}", macro, weighted, style=style
+            escape(row["title"]), wa, ua, macro, weighted, style="bold" if row["kind"] == "model" else None
         )
+    table.caption = Text("\n".join(reasons)) if reasons else None
     return table
 
 

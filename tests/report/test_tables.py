@@ -6,7 +6,8 @@ import torch
 from rich.console import Console
 
 from emollm.metrics import EmotionMetrics
-from emollm.report.tables import metrics_table, per_class_table, predictions_table
+from emollm.report.tables import comparison_table, metrics_table, per_class_table, predictions_table
+from tests.report.made import content_of, row_of
 
 LABELS = ["angry", "happy", "sad"]
 
@@ -72,3 +73,33 @@ def test_predictions_with_markup_in_names_and_with_errors():
     assert line(text, "[red]x.wav") == ["[red]x.wav", "sad", "0.88", "[oh] no"]
     assert line(text, "b.mp3") == ["b.mp3", "–", "–", "no sound in it"]
     assert "70 more" in show(predictions_table([good] * 100))
+
+
+def test_the_comparison_has_figures_or_says_why_not():
+    rows = content_of(n=60, draws=20)["rows"]
+    rows[2]["intervals"] = None
+    text = show(comparison_table(rows), width=80)
+    assert max(map(len, text.splitlines())) <= 80
+    assert "…" not in text
+    for row in rows[:-1]:
+        wa, ua = (f"{100 * row['result'][name]:.1f}" for name in ("wa", "ua"))
+        if row["intervals"]:
+            low, high = (f"{100 * end:.1f}" for end in row["intervals"]["ua"])
+            ua = f"{ua} [{low}, {high}]"
+        assert line(text, row["title"])[1:3] == [wa, ua]
+    assert line(text, "transcript-only LLM")[1:] == ["–"] * 4
+    assert "transcript-only LLM: not every training utterance has a transcript" in " ".join(text.split())
+
+
+def test_the_comparison_fits_with_long_titles_and_markup():
+    rows = [
+        row_of(
+            "model", "m", "[red]audio[/red], transcript and three turns of what was said before", "", None, None
+        ),
+        row_of("baseline", "b", "probe", "", None, "[bold] it was " + "never " * 30),
+    ]
+    text = show(comparison_table(rows), width=80)
+    assert max(map(len, text.splitlines())) <= 80
+    assert "[red]audio[/red]" in text
+    assert text.count("never") == 30
+    assert "before: not measured probe: [bold] it was never" in " ".join(text.split())

@@ -1,0 +1,74 @@
+"""Bars and reliability as figures: they say what they are given, inside their frames."""
+
+import sys
+
+import pytest
+
+from emollm.evaluation import reliability
+from emollm.report.bars import bars_figure
+from emollm.report.confusion import save
+from emollm.report.reliability import reliability_figure
+from tests.report.made import SEVEN, frame_of
+
+
+def inside(figure):
+    figure.draw_without_rendering()
+    whole, tight = figure.bbox, figure.get_tightbbox().transformed(figure.dpi_scale_trans)
+    return (
+        whole.x0 - 1 <= tight.x0
+        and tight.x1 <= whole.x1 + 1
+        and whole.y0 - 1 <= tight.y0
+        and tight.y1 <= whole.y1 + 1
+    )
+
+
+@pytest.fixture(scope="module")
+def bins():
+    return reliability(frame_of(SEVEN, n=300))
+
+
+@pytest.mark.parametrize("number", [1, 7, 60])
+def test_bars_of_names_and_values(number):
+    names = [f"$x^ and a long name that nobody can read in full {k}" for k in range(number)]
+    values = [(k + 1) / number for k in range(number)]
+    figure = bars_figure(names, values, [(v - 0.01, min(v + 0.1, 1)) for v in values], "test: speakers", "UA")
+    axes = figure.axes[0]
+    assert [round(bar.get_width(), 6) for bar in axes.patches] == [round(100 * v, 6) for v in values]
+    assert [text.get_text() for text in axes.texts] == [f"{100 * v:.1f}" for v in values]
+    assert axes.get_yticklabels()[0].get_text().startswith("$x^ and")
+    assert axes.get_xlabel() == "UA, %"
+    assert axes.get_ylim()[0] > axes.get_ylim()[1], "the first is at the top"
+    assert inside(figure)
+
+
+def test_bars_without_intervals_and_with_too_few():
+    assert not bars_figure(["a", "b"], [0.5, 1.0]).axes[0].lines
+    with pytest.raises(ValueError, match="zip"):
+        bars_figure(["a", "b"], [0.5])
+
+
+def test_many_bars_still_make_an_image(tmp_path):
+    save(bars_figure([str(k) for k in range(250)], [0.5] * 250), tmp_path / "bars.png")
+    assert (tmp_path / "bars.png").read_bytes().startswith(b"\x89PNG")
+
+
+def test_reliability_shows_accuracy_and_numbers(bins):
+    figure = reliability_figure(bins, 0.0421, "test: reliability")
+    upper, lower = figure.axes
+    assert [bar.get_height() for bar in upper.patches] == pytest.approx([100 * one["accuracy"] for one in bins])
+    assert [bar.get_x() for bar in upper.patches] == pytest.approx([100 * one["low"] for one in bins])
+    assert sum(bar.get_height() for bar in lower.patches) == 300
+    assert list(upper.lines[1].get_xdata()) == pytest.approx([100 * one["confidence"] for one in bins])
+    assert upper.get_title() == "test: reliability (ECE 0.042)"
+    assert inside(figure)
+
+
+def test_reliability_of_a_single_bin(tmp_path):
+    one = {"low": 14 / 15, "high": 1.0, "n": 3, "confidence": 1.0, "accuracy": 1.0}
+    save(reliability_figure([one], 0.0), tmp_path / "reliability.png")
+
+
+def test_no_window_is_opened(bins):
+    reliability_figure(bins, 0.1)
+    pyplot = sys.modules.get("matplotlib.pyplot")
+    assert pyplot is None or not pyplot.get_fignums()
