@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 
 from emollm import __version__
@@ -44,17 +45,15 @@ def main(argv: list[str] | None = None) -> int:
         The exit status: 0, or 2 with one sentence on stderr when the input is at fault.
     """
     argv = sys.argv[1:] if argv is None else argv
-    if not argv or argv[0] in ("-h", "--help"):
-        print(usage())
-        return 0
-    if argv[0] in ("-V", "--version"):
-        print(__version__)
-        return 0
-    verb, rest = argv[0], argv[1:]
+    verb, rest = (argv[0], argv[1:]) if argv else ("--help", [])
     from emollm.errors import UserError
 
     try:
-        if verb in TRAINER_VERBS and rest in (["-h"], ["--help"]):
+        if verb in ("-h", "--help"):
+            print(usage(), flush=True)
+        elif verb in ("-V", "--version"):
+            print(__version__, flush=True)
+        elif verb in TRAINER_VERBS and rest in (["-h"], ["--help"]):
             from emollm import helptext
 
             helptext.show(verb, lambda: _run(argv))
@@ -79,6 +78,10 @@ def main(argv: list[str] | None = None) -> int:
     except UserError as error:
         print(f"emollm: {error}", file=sys.stderr)
         return 2
+    except BrokenPipeError:
+        # Whoever read the output (head, less) has seen enough; Python would complain once more at its exit.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 141
     except KeyboardInterrupt:
         print("emollm: interrupted; the same command goes on where it stopped.", file=sys.stderr)
         return 130

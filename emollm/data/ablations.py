@@ -113,7 +113,7 @@ ABLATIONS = (
     Ablation(
         "shuffled_audio",
         "another's audio",
-        "Each transcript with the sound of another speaker: a score that stays does not come from the voice.",
+        "Each utterance with the sound of another speaker: a score that stays does not come from the voice.",
         frozenset({"audio"}),
         _other_sound,
     ),

@@ -30,6 +30,8 @@ class AdapterSpec:
     dropout: float = 0.05
     targets: list[str] | str | None = None
     """Module names to adapt, or ``all-linear``; None takes PEFT's default for the architecture."""
+    last_layers: int | None = None
+    """Adapt the uppermost so many blocks only; without audio, training then costs no gradient below them."""
 
 
 @dataclass
@@ -199,6 +201,7 @@ def _adapt(model: Any, spec: LLMSpec) -> Any:
             lora_dropout=adapter.dropout,
             target_modules=adapter.targets,
             use_dora=adapter.kind == "dora",
+            layers_to_transform=_last_layers(model, adapter.last_layers),
         )
     try:
         with warnings.catch_warnings():
@@ -210,6 +213,15 @@ def _adapt(model: Any, spec: LLMSpec) -> Any:
             f"model.llm.adapter.targets {adapter.targets or '(default)'} do not fit '{spec.source}': "
             f"{str(error).splitlines()[0]} Name its linear layers, or use 'all-linear'."
         ) from error
+
+
+def _last_layers(model: Any, number: int | None) -> list[int] | None:
+    if number is None:
+        return None
+    depth = int(model.config.num_hidden_layers)
+    if not 1 <= number <= depth:
+        raise UserError(f"model.llm.adapter.last_layers is {number}: this language model has {depth} blocks.")
+    return list(range(depth - number, depth))
 
 
 def _quantization(spec: LLMSpec) -> Any:
