@@ -201,7 +201,7 @@ def _adapt(model: Any, spec: LLMSpec) -> Any:
             lora_dropout=adapter.dropout,
             target_modules=adapter.targets,
             use_dora=adapter.kind == "dora",
-            layers_to_transform=_last_layers(model, adapter.last_layers),
+            layers_to_transform=_last_layers(model, adapter),
         )
     try:
         with warnings.catch_warnings():
@@ -215,9 +215,15 @@ def _adapt(model: Any, spec: LLMSpec) -> Any:
         ) from error
 
 
-def _last_layers(model: Any, number: int | None) -> list[int] | None:
+def _last_layers(model: Any, adapter: AdapterSpec) -> list[int] | None:
+    number = adapter.last_layers
     if number is None:
         return None
+    if isinstance(adapter.targets, str):
+        raise UserError(
+            f"model.llm.adapter.last_layers does not go with targets '{adapter.targets}': list the modules' names, "
+            "as [q_proj, v_proj]."
+        )
     depth = int(model.config.num_hidden_layers)
     if not 1 <= number <= depth:
         raise UserError(f"model.llm.adapter.last_layers is {number}: this language model has {depth} blocks.")

@@ -126,3 +126,21 @@ def test_a_folder_with_another_specification_is_told(tmp_path):
     (tmp_path / "specification.json").write_text('{"name": "something else"}')
     with pytest.raises(UserError, match="specification lacks"):
         weights.read(tmp_path)
+
+
+def test_the_uppermost_blocks_alone_may_be_adapted(tiny_llama):
+    spec = LLMSpec(source=str(tiny_llama), adapter=AdapterSpec(targets=["q_proj"], last_layers=1))
+    trained = [name for name, p in load_llm(spec).named_parameters() if p.requires_grad]
+    assert trained
+    assert all(".layers.1." in name for name in trained)
+
+
+def test_blocks_cannot_be_chosen_for_all_linear_layers(tiny_llama):
+    with pytest.raises(UserError, match="list the modules"):
+        load_llm(LLMSpec(source=str(tiny_llama), adapter=AdapterSpec(targets="all-linear", last_layers=1)))
+
+
+@pytest.mark.parametrize("number", [0, 3])
+def test_more_blocks_than_there_are_is_told(tiny_llama, number):
+    with pytest.raises(UserError, match="2 blocks"):
+        load_llm(LLMSpec(source=str(tiny_llama), adapter=AdapterSpec(last_layers=number)))
