@@ -28,6 +28,7 @@ from emollm.callbacks.checkpoint import BestCheckpoint, LastCheckpoint
 from emollm.callbacks.summary import TrainingSummary
 from emollm.callbacks.writer import PredictionWriter
 from emollm.data.ablations import ABLATIONS
+from emollm.data.context import with_context
 from emollm.data.datamodule import EmotionData
 from emollm.data.listing import recordings
 from emollm.data.utterance import UtteranceTable
@@ -200,7 +201,7 @@ class EmotionCLI(LightningCLI):
     def predict(self, **kwargs: Any) -> None:
         """Label recordings, writing rows as they come."""
         source = self.config_init[self.verb]
-        table = recordings(source["source"])
+        table = with_context(recordings(source["source"]), self.datamodule.context)
         self._load_weights()
         writer = PredictionWriter(Path(source["output"]), self.model.labels, self.model.name)
         done = writer.start(restart=source["restart"])

@@ -121,6 +121,7 @@ class EmotionData(LightningDataModule):
         self._refuse_nothing(parts, stage)
         labels = self.labels if self._needs_labels() else None
         check(used, labels, self._needs_audio(), self._needs_transcript() and self.transcriber == "none")
+        self._check_context(used)
         # Looking for the same sound saved twice takes a moment; what is measured on the test part is worth it.
         self.parts, self.audit = parts, audit(parts, listen=stage == "test" and self._needs_audio())
         self._store = self._features(used)
@@ -164,6 +165,14 @@ class EmotionData(LightningDataModule):
                     "data.other_labels error you see which labels there are."
                 )
         return table
+
+    def _check_context(self, used: UtteranceTable) -> None:
+        inputs = getattr(self.trainer.lightning_module, "inputs", ()) if self.trainer else ()
+        if "context" in inputs and not any(row.context is not None for row in used):
+            raise UserError(
+                "model.prompt shows earlier turns, but no utterance has any: take a corpus with dialogue and turn "
+                "and data.context above 0, or a prompt without {context}."
+            )
 
     @staticmethod
     def _refuse_nothing(parts: Split, stage: str) -> None:

@@ -221,8 +221,8 @@ def _last_layers(model: Any, adapter: AdapterSpec) -> list[int] | None:
         return None
     if isinstance(adapter.targets, str):
         raise UserError(
-            f"model.llm.adapter.last_layers does not go with targets '{adapter.targets}': list the modules' names, "
-            "as [q_proj, v_proj]."
+            f"model.llm.adapter.last_layers does not go with targets '{adapter.targets}': list the modules' "
+            "names, as [q_proj, v_proj]."
         )
     depth = int(model.config.num_hidden_layers)
     if not 1 <= number <= depth:

@@ -1,5 +1,9 @@
+import pandas as pd
+import yaml
+
 from emollm.data.context import with_context
 from emollm.data.utterance import Utterance, UtteranceTable
+from tests.small import LABELS, WORDS, recipe, run
 
 
 def turn(dialogue: str, number: int, speaker: str, text: str | None, label: str | None = "sad") -> Utterance:
@@ -52,3 +56,34 @@ def test_dialogues_do_not_mix_and_the_order_of_rows_stays():
 
 def test_no_turns_asked_for_leaves_the_table_as_it_is():
     assert with_context(TABLE, 0) is TABLE
+
+
+def test_a_prompt_with_context_needs_dialogues(tiny_llama, tmp_path, capsys):
+    """And with them it fits and tests, the turns before changing what the model says."""
+    rows = ["split,label,transcript,speaker,dialogue,turn"]
+    for part in ("train", "test"):
+        rows += [f"{part},{LABELS[n % 3]},{WORDS[n % 4]} {n},s{n % 2},{part}{n // 3},{n % 3}" for n in range(6)]
+    table = tmp_path / "table.csv"
+    values = {
+        "model": recipe("/nowhere", tiny_llama, prompt="transcript_context"),
+        "data": {
+            "corpora": [{"class_path": "emollm.data.corpora.Table", "init_args": {"file": str(table)}}],
+            "protocol": {"class_path": "emollm.data.protocols.ColumnSplit", "init_args": {"validation": 0}},
+            "num_workers": 0,
+        },
+        "trainer": {"accelerator": "cpu", "enable_progress_bar": False, "max_epochs": 1},
+    }
+    config = tmp_path / "recipe.yaml"
+    config.write_text(yaml.safe_dump(values))
+    table.write_text("\n".join(",".join(row.split(",")[:4]) for row in rows))
+    run(tmp_path, "fit", "--config", config, code=2)
+    assert "dialogue and turn" in capsys.readouterr().err
+    table.write_text("\n".join(rows))
+    folder = run(tmp_path, "fit", "--config", config)
+    last = folder / "checkpoints" / "last.ckpt"
+    tested = run(tmp_path, "test", "--config", config, "--ckpt_path", last, "--ablations", "[no_context]")
+    with_turns, without = (
+        pd.read_csv(tested / name).set_index("id") for name in ("predictions.csv", "ablations/no_context.csv")
+    )
+    changed = (with_turns["p_angry"] - without["p_angry"]).abs() > 1e-6
+    assert changed.sum() == 4, "the first turn of each of the two dialogues has nothing before it"
