@@ -131,3 +131,20 @@ def test_validate_can_calibrate_afterwards(small_run, tmp_path, capsys):
     assert first == pytest.approx(read_beside(small_run.checkpoint).temperature, rel=1e-3)
     run(tmp_path, "validate", *args)
     assert read_beside(checkpoint).temperature == pytest.approx(first, rel=1e-2), "not applied twice"
+
+
+def test_the_asr_ablation_reads_what_a_recogniser_wrote(small_run, tmp_path, monkeypatch):
+    class Recogniser:
+        def __init__(self, source: str) -> None:
+            assert source == "packaged:whisper-base"
+
+        def __call__(self, samples: np.ndarray, language: str | None = None) -> str:
+            return "what was heard"
+
+    monkeypatch.setenv("EMOLLM_CACHE", str(tmp_path / "cache"))
+    monkeypatch.setattr("emollm.models.transcribe.Transcriber", Recogniser)
+    args = ["--config", small_run.config, "--ckpt_path", small_run.checkpoint, "--baselines", "none"]
+    folder = run(tmp_path, "test", *args, "--ablations", "[asr_transcript]")
+    rows = read(folder / "ablations" / "asr_transcript.csv")
+    assert set(rows["transcript"]) == {"what was heard"}
+    assert "what was heard" not in set(read(folder / "predictions.csv")["transcript"])

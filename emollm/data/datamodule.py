@@ -22,12 +22,15 @@ from emollm.data.features import FeatureCache, FeatureStore
 from emollm.data.labels import LabelSet
 from emollm.data.protocols import Protocol, SpeakerSplit, Split
 from emollm.data.sampler import EpochSampler, bucketed
+from emollm.data.transcripts import Scribe
 from emollm.data.utterance import Utterance, UtteranceTable
 from emollm.data.validate import check
 from emollm.errors import UserError
 from emollm.models.cache import cache_folder
 
 _TOKENS_A_SECOND = 10.0
+_TRANSCRIBER = "packaged:whisper-base"
+_PARTS = {"fit": ("train", "validation"), "validate": ("validation",), "test": ("test",)}
 
 
 class EmotionData(LightningDataModule):
@@ -95,8 +98,7 @@ class EmotionData(LightningDataModule):
         """How the test part is changed; set by who measures what a model takes from each input."""
         self._split: Split | None = None
         self._store: FeatureStore | None = None
-        self._transcripts: dict[str, str] = {}
-        self._transcribe = None
+        self._scribes: dict[str, Scribe] = {}
 
     def again(self) -> EmotionData:
         """The same data for another module; what was read from disk is not read twice."""
@@ -115,13 +117,13 @@ class EmotionData(LightningDataModule):
         if stage == "predict" or self.parts is not None:
             return
         parts = self.read()
-        used = parts.test if stage == "test" else parts.train + parts.validation
-        if stage == "validate":
-            used = parts.validation
         self._refuse_nothing(parts, stage)
+        used = sum((getattr(parts, name) for name in _PARTS[stage]), UtteranceTable())
         labels = self.labels if self._needs_labels() else None
         check(used, labels, self._needs_audio(), self._needs_transcript() and self.transcriber == "none")
         self._check_context(used)
+        parts = self._transcribed(parts, stage)
+        used = sum((getattr(parts, name) for name in _PARTS[stage]), UtteranceTable())
         # Looking for the same sound saved twice takes a moment; what is measured on the test part is worth it.
         self.parts, self.audit = parts, audit(parts, listen=stage == "test" and self._needs_audio())
         self._store = self._features(used)
@@ -188,6 +190,8 @@ class EmotionData(LightningDataModule):
     def _needs_audio(self) -> bool:
         module = self.trainer.lightning_module if self.trainer else None
         heard = getattr(module, "needs_audio", True) and (self.ablation is None or self.ablation.hears)
+        if self.trainer and self.trainer.state.fn != "predict":
+            return heard  # transcripts are written before the first batch
         return heard or self.transcriber != "none"
 
     def _needs_transcript(self) -> bool:
@@ -236,7 +240,10 @@ class EmotionData(LightningDataModule):
         """The test part, in order, under the ablation if there is one."""
         assert self.parts is not None
         table = self.parts.test
-        return self._loader(table if self.ablation is None else self.ablation.change(table, self.seed))
+        if self.ablation is not None:
+            table = self.ablation.change(table, self.seed)
+            table = self._written_anew(table) if self.ablation.transcribes else table
+        return self._loader(table)
 
     def predict_dataloader(self) -> DataLoader[Item]:
         """What ``table`` was set to, in order."""
@@ -288,8 +295,6 @@ class EmotionData(LightningDataModule):
             reason = "layers of the backbone are trained"
         elif self.augmentation.changes_waveform:
             reason = "the waveform is augmented"
-        elif self.transcriber != "none" and self._needs_transcript() and None in table.values("transcript"):
-            reason = "transcripts have to be written from the sound"
         seconds = sum(seconds_of(row) for row in table) if reason is None else 0.0
         size = estimate_gb(backbone, seconds)
         if size > self.cache.max_gb:
@@ -322,29 +327,38 @@ class EmotionData(LightningDataModule):
     # -- transcripts ----------------------------------------------------------------------------------------
 
     def on_before_batch_transfer(self, batch: Batch, dataloader_idx: int) -> Batch:
-        """Write the transcripts that the prompt needs and the corpus does not have."""
+        """Write the transcripts that the prompt needs and nobody has written yet."""
         return self.fill_transcripts(batch, self._needs_transcript())
 
     def fill_transcripts(self, batch: Batch, wanted: bool) -> Batch:
         """The batch with a transcript for every utterance, if they are wanted and there is a transcriber."""
         if self.transcriber == "none" or not wanted or batch.waveforms is None:
             return batch
-        utterances = []
-        for row, (utterance, length) in enumerate(zip(batch.utterances, batch.lengths, strict=True)):
-            if utterance.transcript is None:
-                text = self._text(utterance.key, batch.waveforms[row, : int(length)].numpy(), utterance.language)
-                utterance = replace(utterance, transcript=text)
-            utterances.append(utterance)
-        return replace(batch, utterances=utterances)
+        return self._scribe(self.transcriber).batch(batch)
 
-    def _text(self, key: str, samples, language: str | None) -> str:  # noqa: ANN001
-        if key not in self._transcripts:
-            if self._transcribe is None:
-                from emollm.models.transcribe import Transcriber
+    def _scribe(self, source: str) -> Scribe:
+        if source not in self._scribes:
+            self._scribes[source] = Scribe(source)
+        return self._scribes[source]
 
-                self._transcribe = Transcriber(self.transcriber)
-            self._transcripts[key] = self._transcribe(samples, language)
-        return self._transcripts[key]
+    def _written_anew(self, table: UtteranceTable) -> UtteranceTable:
+        if None in table.values("path"):
+            raise UserError("not every utterance has a recording that could be transcribed")
+        source = self.transcriber if self.transcriber != "none" else _TRANSCRIBER
+        return self._scribe(source).table(table, self.min_seconds, self.max_seconds)
+
+    def _transcribed(self, parts: Split, stage: str) -> Split:
+        """The split with transcripts for the parts that the stage uses, if the prompt needs them."""
+        if self.transcriber == "none" or not self._needs_transcript():
+            return parts
+        scribe = self._scribe(self.transcriber)
+        return replace(
+            parts,
+            **{
+                name: scribe.table(getattr(parts, name), self.min_seconds, self.max_seconds)
+                for name in _PARTS[stage]
+            },
+        )
 
 
 def _characters(row: Utterance) -> int:

@@ -54,12 +54,7 @@ class FeatureStore:
         Raises:
             OSError: when the sound cannot be read.
         """
-        assert utterance.path is not None
-        # By its sound, not by the utterance's key: an ablation lends an utterance another's sound.
-        state = utterance.path.stat()
-        digest = _content(utterance.path, state.st_size, state.st_mtime_ns).copy()
-        digest.update(f"|{utterance.start}|{utterance.end}".encode())
-        name = digest.hexdigest()[:32]
+        name = content_of(utterance).hexdigest()[:32]
         return self.folder / name[:2] / f"{name[2:]}.npy"
 
     def holds(self, utterance: Utterance) -> bool:
@@ -101,6 +96,21 @@ class FeatureStore:
         except OSError:
             return None
         return None if stored is None else torch.from_numpy(np.array(stored))
+
+
+def content_of(utterance: Utterance) -> Any:
+    """A hash of what is heard: the sound's bytes, and the stretch of it; the caller may update it.
+
+    By the sound, not by the utterance's key, because an ablation lends an utterance another's sound.
+
+    Raises:
+        OSError: when the sound cannot be read.
+    """
+    assert utterance.path is not None
+    state = utterance.path.stat()
+    digest = _content(utterance.path, state.st_size, state.st_mtime_ns).copy()
+    digest.update(f"|{utterance.start}|{utterance.end}".encode())
+    return digest
 
 
 @lru_cache(maxsize=1 << 16)

@@ -1,33 +1,39 @@
-"""The baseline every table needs: the same backbone, statistics over time, and a linear head."""
+"""The baseline every table needs: the same backbone, statistics over time, and logistic regression."""
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 
 from emollm.data.batch import Batch
+from emollm.errors import UserError
 from emollm.models.backbones import Backbone, BackboneSpec, load_backbone
-from emollm.models.layer_mix import LayerMix
-from emollm.models.pooling import Standardize, mean_and_deviation
+from emollm.models.pooling import mean_and_deviation
 from emollm.modules.base import EmotionModule
 from emollm.modules.figures import Scores
 from emollm.modules.optimization import Optimization
 
 
 class Probe(EmotionModule):
-    """Pooled-head probe (SUPERB's emotion task, with deviation beside the mean).
+    """Logistic regression on mean and deviation over time of the backbone's layers, side by side.
+
+    The statistics are collected in one pass over the training part and standardised over all of it. Then L-BFGS
+    finds the minimum of
+
+        sum of the cross-entropies + ``l2`` / 2 · |weights|²,
+
+    which is the only one there is: no learning rate, no epochs and no seed to choose, and the answer of
+    scikit-learn's ``LogisticRegression(C=1 / l2)`` behind a ``StandardScaler``. Training stops there, whatever
+    ``trainer.max_epochs`` says. The statistics are kept in memory meanwhile: utterances × layers × 2 × width × 4
+    bytes, 15 MB for 1,200 utterances and three layers of Whisper-base.
 
     Args:
         labels: the closed label set: a name (``basic4``, ``ravdess8``…), or the labels themselves.
         backbone: the frozen audio encoder.
-        layers: ``concat`` puts the layers' statistics side by side; ``mix`` learns a weighted sum of layers.
-        hidden: width of a hidden layer; 0 keeps the head linear.
-        dropout: on the standardised statistics.
-        label_smoothing: of the cross-entropy.
-        optimization: learning rates and schedule.
-        seed: of dropout.
+        l2: how strongly the weights are drawn to zero.
+        seed: of the augmentation of training features, if there is any.
     """
 
     method = "probe"
@@ -36,39 +42,34 @@ class Probe(EmotionModule):
         self,
         labels: str | list[str] = "basic4",
         backbone: BackboneSpec = BackboneSpec(),
-        layers: Literal["concat", "mix"] = "concat",
-        hidden: int = 0,
-        dropout: float = 0.2,
-        label_smoothing: float = 0.0,
-        optimization: Optimization = Optimization(),
+        l2: float = 1.0,
         seed: int = 0,
     ) -> None:
-        super().__init__(labels, optimization, seed)
+        super().__init__(labels, Optimization(), seed)
+        if l2 <= 0:
+            raise UserError(f"model.l2 is {l2}: without a pull to zero the weights have no end; give more than 0.")
+        self.automatic_optimization = False
         self.backbone_spec = backbone
-        self.layers = layers
-        self.hidden = hidden
-        self.dropout = dropout
-        self.label_smoothing = label_smoothing
+        self.l2 = l2
         self.backbone: Backbone
-        self.head: nn.Module
-        self.layer_mix: LayerMix | None = None
+        self.head: nn.Linear
+        self.mean: Tensor
+        self.deviation: Tensor
+        self._seen: list[tuple[Tensor, Tensor]] = []
 
     def build(self) -> None:
-        """Load the backbone and make the head."""
+        """Load the backbone and make the head, which begins at zero."""
         self.backbone = load_backbone(self.backbone_spec)
-        count = len(self.backbone.layers)
-        if self.layers == "mix":
-            self.layer_mix, count = LayerMix(count), 1
-        size = 2 * count * self.backbone.width
-        middle: list[nn.Module] = [nn.Dropout(self.dropout)]
-        if self.hidden:
-            middle += [nn.Linear(size, self.hidden), nn.GELU(), nn.Dropout(self.dropout)]
-        self.head = nn.Sequential(Standardize(size), *middle, nn.Linear(self.hidden or size, len(self.labels)))
+        size = 2 * len(self.backbone.layers) * self.backbone.width
+        self.register_buffer("mean", torch.zeros(size))
+        self.register_buffer("deviation", torch.ones(size))
+        self.head = nn.Linear(size, len(self.labels))
+        nn.init.zeros_(self.head.weight)
+        nn.init.zeros_(self.head.bias)
 
     def parts(self) -> dict[str, nn.Module]:
         """Backbone and head."""
-        mix = [self.layer_mix] if self.layer_mix is not None else []
-        return {"backbone": self.backbone, "head": nn.ModuleList([*mix, self.head])}
+        return {"backbone": self.backbone, "head": self.head}
 
     @property
     def audio_backbone(self) -> Backbone:
@@ -79,19 +80,88 @@ class Probe(EmotionModule):
         """Of the frozen backbone."""
         return {"backbone": self.backbone.fingerprint}
 
+    # -- what it says ---------------------------------------------------------------------------------------
+
+    def statistics(self, batch: Batch) -> Tensor:
+        """(B, F) mean and deviation over time, layer by layer."""
+        hidden, mask = self.hidden_states(batch)
+        return torch.cat([part for layer in hidden.unbind(1) for part in mean_and_deviation(layer, mask)], dim=-1)
+
+    def logits(self, batch: Batch) -> Tensor:
+        """(B, K)."""
+        return self.head((self.statistics(batch) - self.mean) / self.deviation)
+
     def loss(self, batch: Batch) -> Tensor:
         """Cross-entropy over the label set."""
-        return nn.functional.cross_entropy(self.logits(batch), batch.targets, label_smoothing=self.label_smoothing)
+        return nn.functional.cross_entropy(self.logits(batch), batch.targets)
 
     @torch.no_grad()
     def score(self, batch: Batch) -> Scores:
         """Log-probabilities of the labels."""
         return Scores(self.logits(batch).log_softmax(-1))
 
-    def logits(self, batch: Batch) -> Tensor:
-        """(B, K) from mean and deviation over time."""
-        hidden, mask = self.hidden_states(batch)
-        if self.layer_mix is not None:
-            hidden = self.layer_mix(hidden)[:, None]
-        layers = [torch.cat(mean_and_deviation(layer, mask), dim=-1) for layer in hidden.unbind(1)]
-        return self.head(torch.cat(layers, dim=-1))
+    # -- how it is fitted -----------------------------------------------------------------------------------
+
+    def configure_optimizers(self) -> torch.optim.Optimizer:  # type: ignore[override]
+        """L-BFGS over the head, until its loss no longer falls.
+
+        Raises:
+            UserError: when the trainer computes in half precision, or in several processes.
+        """
+        if self.trainer.precision not in ("32-true", "64-true", "bf16-mixed"):
+            raise UserError(
+                f"trainer.precision is {self.trainer.precision}: the probe is fitted in float32, write 32-true."
+            )
+        if self.trainer.world_size > 1:
+            raise UserError("The probe is fitted by one process: set trainer.devices to 1.")
+        return torch.optim.LBFGS(
+            self.head.parameters(),
+            max_iter=500,
+            history_size=20,
+            tolerance_grad=1e-6,
+            line_search_fn="strong_wolfe",
+        )
+
+    def on_train_epoch_start(self) -> None:
+        """Forget the last pass."""
+        self._seen.clear()
+
+    @torch.no_grad()
+    def training_step(self, batch: Batch, batch_idx: int) -> None:
+        """Collect the statistics of a batch; what could not be read is passed over."""
+        if len(batch):
+            self._seen.append((self.statistics(batch), batch.targets))
+
+    def on_train_batch_end(self, outputs: Any, batch: Batch, batch_idx: int) -> None:
+        """Fit the head as soon as everything was seen, before the validation."""
+        if self.trainer.is_last_batch:
+            self.fit_head()
+            self.trainer.should_stop = True
+
+    def fit_head(self) -> None:
+        """Standardise what was collected, and find the minimum.
+
+        Raises:
+            UserError: when nothing was collected.
+        """
+        if not self._seen:
+            raise UserError("None of the training recordings could be read.")
+        statistics, targets = (torch.cat(parts).float() for parts in zip(*self._seen, strict=True))
+        self._seen.clear()
+        self.mean.copy_(statistics.mean(0))
+        deviation = statistics.std(0, correction=0)
+        # A statistic that never changes stays near zero; dividing by its rounding noise would make it shout.
+        self.deviation.copy_(torch.where(deviation > 1e-6, deviation, 1.0))
+        inputs, targets = (statistics - self.mean) / self.deviation, targets.long()
+        optimizer = self.optimizers()
+
+        def closure() -> Tensor:
+            optimizer.zero_grad()
+            # Divided by the number of utterances, so that the tolerances mean the same for any corpus.
+            pull = 0.5 * self.l2 * self.head.weight.square().sum() / len(targets)
+            loss = nn.functional.cross_entropy(self.head(inputs), targets) + pull
+            self.manual_backward(loss)
+            return loss
+
+        loss = optimizer.step(closure)
+        self.log("train/loss", loss, prog_bar=True, batch_size=len(targets))
