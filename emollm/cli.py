@@ -7,11 +7,9 @@ an exported folder and the default model behave alike.
 
 from __future__ import annotations
 
-import logging
 import shlex
 import sys
 import tempfile
-import warnings
 from pathlib import Path
 from typing import Any, Literal
 
@@ -22,6 +20,7 @@ from lightning.pytorch.cli import ArgsType, LightningArgumentParser, LightningCL
 from lightning.pytorch.loggers import TensorBoardLogger
 
 from emollm import weights
+from emollm.arguments import model_is_checkpoint, read_yaml, values_of
 from emollm.baselines import BASELINES
 from emollm.calibrate import calibrate, file_beside
 from emollm.callbacks.checkpoint import BestCheckpoint, LastCheckpoint
@@ -36,6 +35,7 @@ from emollm.errors import UserError
 from emollm.factory import method_class
 from emollm.modules.base import EmotionModule
 from emollm.prediction import name_of
+from emollm.quiet import hush
 
 _NEWEST = ("best", "last", "hpc")
 """What Lightning takes for ``--ckpt_path`` beside a file."""
@@ -226,12 +226,12 @@ def run(argv: list[str]) -> None:
     Args:
         argv: the command line without the program's name, the verb first.
     """
-    verb, args = argv[0], _model_is_checkpoint(argv[1:])
+    verb, args = argv[0], model_is_checkpoint(argv[1:])
     asks_help = any(arg in ("-h", "--help") for arg in args)
     # The texts under the fields of dataclasses are their help.
     set_parsing_settings(docstring_parse_attribute_docstrings=True)
-    configs = [read_yaml(path) for path in _values(args, "--config", "-c")]
-    path = next(iter(_values(args, "--ckpt_path")), None)
+    configs = [read_yaml(path) for path in values_of(args, "--config", "-c")]
+    path = next(iter(values_of(args, "--ckpt_path")), None)
     if verb == "predict" and path is None and not configs and not asks_help:
         path = str(weights.DEFAULT_MODEL)
     stored = weights.read(path) if path and not (verb == "fit" and path in _NEWEST) else None
@@ -239,8 +239,8 @@ def run(argv: list[str]) -> None:
         raise UserError(f"{path} is an exported model: a run resumes from its own checkpoints/last.ckpt.")
     method = stored.specification["method"] if stored else "emotion_llm"
     method = next((c["method"] for c in reversed(configs) if "method" in c), method)
-    method = next(iter(_values(args, "--method")), method)
-    _hush()
+    method = next(iter(values_of(args, "--method")), method)
+    hush()
     with tempfile.TemporaryDirectory() as scratch:
         if stored and verb != "fit":
             remembered = Path(scratch) / "checkpoint.yaml"
@@ -260,63 +260,6 @@ def _chosen(asked: list[str] | str | None, known: list[str]) -> list[str]:
     if asked in (None, "none"):
         return []
     return known if asked == "all" else list(asked)
-
-
-def _model_is_checkpoint(args: list[str]) -> list[str]:
-    """``--model PATH`` means ``--ckpt_path PATH``; ``--model.part`` and YAML files stay what they are."""
-    changed = []
-    for index, arg in enumerate(args):
-        value = args[index + 1] if arg == "--model" and index + 1 < len(args) else arg.partition("=")[2]
-        named = arg == "--model" or arg.startswith("--model=")
-        changed.append(arg.replace("--model", "--ckpt_path", 1) if named and not _is_yaml(value) else arg)
-    return changed
-
-
-def _is_yaml(value: str) -> bool:
-    return value.endswith((".yaml", ".yml", ".json"))
-
-
-def _values(args: list[str], *names: str) -> list[str]:
-    """Values of an option, written ``--name value`` or ``--name=value``."""
-    spaced = [args[i + 1] for i, arg in enumerate(args[:-1]) if arg in names]
-    return spaced + [arg.partition("=")[2] for arg in args if arg.partition("=")[0] in names and "=" in arg]
-
-
-def read_yaml(path: str) -> dict[str, Any]:
-    """The values of a recipe.
-
-    Raises:
-        UserError: when it is not there, or is no recipe.
-    """
-    try:
-        values = yaml.safe_load(Path(path).expanduser().read_text(encoding="utf-8"))
-    except FileNotFoundError as error:
-        raise UserError(f"There is no configuration file {path}: check the path given to --config.") from error
-    except OSError as error:
-        raise UserError(
-            f"{path}, given to --config, cannot be read ({error.strerror}): name a YAML file."
-        ) from error
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise UserError(f"{path} is not a readable YAML file: {str(error).splitlines()[0]}") from error
-    if not isinstance(values, dict):
-        raise UserError(f"{path} is not a recipe: it must hold the keys model, data and trainer.")
-    return values
-
-
-def _hush() -> None:
-    """Drop the lines of libraries that would only worry or advertise; what matters is printed by emollm."""
-    # It is resumable: the order of training is a function of seed, epoch and step.
-    warnings.filterwarnings("ignore", message=".*your dataloader is not resumable.*")
-    # Frozen parts stay in eval mode on purpose.
-    warnings.filterwarnings("ignore", message=r".*module\(s\) in eval mode at the start of training.*")
-    # Whoever has two cores does not need to hear that more workers would be faster.
-    warnings.filterwarnings("ignore", message=".*does not have many workers.*")
-    warnings.filterwarnings("ignore", message=".*is smaller than the logging interval.*")
-    # Deprecations inside of Lightning are not the user's to mend.
-    warnings.filterwarnings("ignore", module=r"lightning\..*", category=DeprecationWarning)
-    warnings.filterwarnings("ignore", message=".*isinstance.treespec, LeafSpec.*")
-    for name in ("lightning.pytorch", "lightning.fabric"):
-        logging.getLogger(name).setLevel(logging.WARNING)
 
 
 def _trainer_defaults(verb: str) -> dict[str, Any]:

@@ -18,7 +18,7 @@ import yaml
 from jsonargparse import ActionConfigFile, ArgumentError, ArgumentParser
 from lightning.pytorch.loggers import TensorBoardLogger
 
-from emollm.cli import read_yaml
+from emollm.arguments import read_yaml
 from emollm.data.datamodule import EmotionData
 from emollm.errors import UserError
 from emollm.evaluation.pool import FoldReport

@@ -5,7 +5,6 @@ from __future__ import annotations
 import copy
 from collections import Counter
 from dataclasses import replace
-from pathlib import Path
 from typing import Literal
 
 from lightning.pytorch import LightningDataModule
@@ -17,7 +16,7 @@ from emollm.data.augment import Augmentation
 from emollm.data.batch import Batch, Collate, Item, UtteranceDataset
 from emollm.data.context import with_context
 from emollm.data.corpora import Corpus
-from emollm.data.encode import estimate_gb, fill, seconds_of
+from emollm.data.encode import fill, plan, seconds_of
 from emollm.data.features import FeatureCache, FeatureStore
 from emollm.data.labels import LabelSet
 from emollm.data.protocols import Protocol, SpeakerSplit, Split
@@ -26,7 +25,6 @@ from emollm.data.transcripts import Scribe
 from emollm.data.utterance import Utterance, UtteranceTable
 from emollm.data.validate import check
 from emollm.errors import UserError
-from emollm.models.cache import cache_folder
 
 _TOKENS_A_SECOND = 10.0
 _TRANSCRIBER = "packaged:whisper-base"
@@ -288,21 +286,11 @@ class EmotionData(LightningDataModule):
             return None
         module.configure_model()
         backbone = module.audio_backbone
-        reason = None
-        if not self.cache.enabled:
-            reason = "data.cache.enabled is false"
-        elif any(parameter.requires_grad for parameter in backbone.parameters()):
-            reason = "layers of the backbone are trained"
-        elif self.augmentation.changes_waveform:
-            reason = "the waveform is augmented"
-        seconds = sum(seconds_of(row) for row in table) if reason is None else 0.0
-        size = estimate_gb(backbone, seconds)
-        if size > self.cache.max_gb:
-            reason = f"it would take {size:.1f} GB, more than data.cache.max_gb ({self.cache.max_gb:g})"
+        size, reason = plan(self.cache, backbone, table, self.augmentation.changes_waveform)
         if reason is not None:
             self._say(f"Features are not cached: {reason}.")
             return None
-        folder = Path(self.cache.folder).expanduser() if self.cache.folder else cache_folder() / "features"
+        folder = self.cache.path
         # What one run refuses as too long, another one may have kept.
         store = FeatureStore(folder, f"{module.feature_settings()}|{self.min_seconds}|{self.max_seconds}")
         missing = table.where(lambda row: not store.holds(row))

@@ -10,7 +10,7 @@ from torch.utils.data import DataLoader
 
 from emollm.data.audio import AudioError, duration
 from emollm.data.batch import Batch, Collate, UtteranceDataset
-from emollm.data.features import FeatureStore
+from emollm.data.features import FeatureCache, FeatureStore
 from emollm.data.utterance import Utterance, UtteranceTable
 from emollm.models.backbones import Backbone
 
@@ -31,6 +31,32 @@ def seconds_of(utterance: Utterance) -> float:
     except AudioError:
         return 0.0
     return max(0.0, end - (utterance.start or 0.0))
+
+
+def plan(
+    cache: FeatureCache, backbone: Backbone, table: UtteranceTable, changes_waveform: bool
+) -> tuple[float, str | None]:
+    """How large the features of a table are, and why they are not kept if they are not.
+
+    Args:
+        cache: whether the user wants them, and how large they may be.
+        backbone: the encoder.
+        table: the utterances.
+        changes_waveform: whether training changes the sound at random.
+
+    Returns:
+        Gigabytes (0 where other reasons speak against keeping them), and the reason or None.
+    """
+    if not cache.enabled:
+        return 0.0, "data.cache.enabled is false"
+    if any(parameter.requires_grad for parameter in backbone.parameters()):
+        return 0.0, "layers of the backbone are trained"
+    if changes_waveform:
+        return 0.0, "the waveform is augmented"
+    size = estimate_gb(backbone, sum(seconds_of(row) for row in table))
+    if size > cache.max_gb:
+        return size, f"it would take {size:.1f} GB, more than data.cache.max_gb ({cache.max_gb:g})"
+    return size, None
 
 
 def fill(

@@ -17,6 +17,7 @@ from torch import Tensor
 
 from emollm.data.utterance import Utterance
 from emollm.errors import UserError
+from emollm.models.cache import cache_folder
 
 _FORMAT = 1
 
@@ -31,6 +32,11 @@ class FeatureCache:
     """None is the folder ``features`` in emollm's cache (``EMOLLM_CACHE``)."""
     max_gb: float = 50.0
     """A corpus whose features would take more than this is encoded anew in each pass."""
+
+    @property
+    def path(self) -> Path:
+        """The folder of all features."""
+        return Path(self.folder).expanduser() if self.folder else cache_folder() / "features"
 
 
 class FeatureStore:

@@ -1,0 +1,51 @@
+"""The command line before it is parsed: what must be known to choose the parser."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from emollm.errors import UserError
+
+
+def model_is_checkpoint(args: list[str]) -> list[str]:
+    """``--model PATH`` means ``--ckpt_path PATH``; ``--model.part`` and YAML files stay what they are."""
+    changed = []
+    for index, arg in enumerate(args):
+        value = args[index + 1] if arg == "--model" and index + 1 < len(args) else arg.partition("=")[2]
+        named = arg == "--model" or arg.startswith("--model=")
+        changed.append(arg.replace("--model", "--ckpt_path", 1) if named and not _is_yaml(value) else arg)
+    return changed
+
+
+def _is_yaml(value: str) -> bool:
+    return value.endswith((".yaml", ".yml", ".json"))
+
+
+def values_of(args: list[str], *names: str) -> list[str]:
+    """Values of an option, written ``--name value`` or ``--name=value``."""
+    spaced = [args[i + 1] for i, arg in enumerate(args[:-1]) if arg in names]
+    return spaced + [arg.partition("=")[2] for arg in args if arg.partition("=")[0] in names and "=" in arg]
+
+
+def read_yaml(path: str) -> dict[str, Any]:
+    """The values of a recipe.
+
+    Raises:
+        UserError: when it is not there, or is no recipe.
+    """
+    try:
+        values = yaml.safe_load(Path(path).expanduser().read_text(encoding="utf-8"))
+    except FileNotFoundError as error:
+        raise UserError(f"There is no configuration file {path}: check the path given to --config.") from error
+    except OSError as error:
+        raise UserError(
+            f"{path}, given to --config, cannot be read ({error.strerror}): name a YAML file."
+        ) from error
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise UserError(f"{path} is not a readable YAML file: {str(error).splitlines()[0]}") from error
+    if not isinstance(values, dict):
+        raise UserError(f"{path} is not a recipe: it must hold the keys model, data and trainer.")
+    return values
