@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 BASELINES = ("majority", "probe", "transcript_llm")
 """Their names on the command line."""
 
-PROBE_EPOCHS = 20
+PROBE_EPOCHS = 1
 
 
 def majority(train: UtteranceTable, tested: list[Prediction], labels: list[str]) -> list[Prediction]:

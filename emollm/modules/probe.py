@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import torch
 from torch import Tensor, nn
 
@@ -126,14 +124,14 @@ class Probe(EmotionModule):
         """Forget the last pass."""
         self._seen.clear()
 
-    @torch.no_grad()
     def training_step(self, batch: Batch, batch_idx: int) -> None:
-        """Collect the statistics of a batch; what could not be read is passed over."""
-        if len(batch):
-            self._seen.append((self.statistics(batch), batch.targets))
+        """Collect the statistics of a batch, what could not be read left out; with the last one, fit the head.
 
-    def on_train_batch_end(self, outputs: Any, batch: Batch, batch_idx: int) -> None:
-        """Fit the head as soon as everything was seen, before the validation."""
+        Here and not in a later hook, because Lightning counts optimiser steps, and so saves, inside of it only.
+        """
+        if len(batch):
+            with torch.no_grad():
+                self._seen.append((self.statistics(batch), batch.targets))
         if self.trainer.is_last_batch:
             self.fit_head()
             self.trainer.should_stop = True

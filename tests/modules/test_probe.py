@@ -20,8 +20,8 @@ from tests.fake_corpus import tone, write_ravdess
 from tests.small import LABELS, copy, make_batch, run
 
 
-def build(backbone, **changes):
-    recipe = {"labels": LABELS, "backbone": {"source": str(backbone), "layers": [1, 3]}}
+def build(source, /, **changes):
+    recipe = {"labels": LABELS, "backbone": {"source": str(source), "layers": [1, 3]}}
     module = factory.build("probe", {**recipe, **changes})
     module.configure_model()
     return module
@@ -101,7 +101,7 @@ def test_the_score_is_the_softmax_of_the_logits(tiny_whisper, corpus):
     module, batch = build(tiny_whisper), make_batch()
     fit(module, corpus)
     torch.testing.assert_close(module.score(batch).probabilities, module.logits(batch).softmax(-1))
-    assert module.loss(batch) == pytest.approx(
+    assert module.loss(batch).item() == pytest.approx(
         -module.score(batch).probabilities.log()[range(3), batch.targets].mean().item(), abs=1e-4
     )
 
