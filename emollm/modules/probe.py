@@ -133,7 +133,8 @@ class Probe(EmotionModule):
             with torch.no_grad():
                 self._seen.append((self.statistics(batch), batch.targets))
         if self.trainer.is_last_batch:
-            self.fit_head()
+            with torch.autocast(self.device.type, enabled=False):
+                self.fit_head()
             self.trainer.should_stop = True
 
     def fit_head(self) -> None:

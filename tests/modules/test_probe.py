@@ -106,6 +106,17 @@ def test_the_score_is_the_softmax_of_the_logits(tiny_whisper, corpus):
     )
 
 
+def test_mixed_precision_fits_in_float32(tiny_whisper, corpus):
+    heads = []
+    for precision in ("32-true", "bf16-mixed"):
+        module = build(tiny_whisper)
+        exact = torch.autocast("cpu", enabled=False)(module.statistics)
+        module.statistics = exact
+        fit(module, corpus, precision=precision)
+        heads.append(module.head.weight.detach())
+    torch.testing.assert_close(*heads)
+
+
 def test_what_cannot_be_fitted_is_refused(tiny_whisper, corpus):
     with pytest.raises(UserError, match=r"model\.l2 is 0"):
         build(tiny_whisper, l2=0)

@@ -10,6 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from emollm.errors import UserError
+from emollm.models.backbones.trim import trim
 from emollm.models.fingerprint import fingerprint
 from emollm.models.masks import length_mask
 
@@ -32,6 +33,7 @@ class Backbone(nn.Module, ABC):
         width: D, size of a hidden state.
         frame_rate: frames per second.
         fingerprint: of the weights as they were loaded.
+        trim_db: ends that are so many decibels below the loudest frame are cut; None keeps them.
         setting: what else the hidden states depend on, in words; stored features are told apart by it.
 
     Raises:
@@ -41,6 +43,7 @@ class Backbone(nn.Module, ABC):
     width: int
     frame_rate: float
     setting: str = ""
+    trim_db: float | None = None
 
     def __init__(self, model: nn.Module, family: str, layers: list[int], trained_layers: int) -> None:
         super().__init__()
@@ -71,6 +74,8 @@ class Backbone(nn.Module, ABC):
             and the (B, T) mask, True where a frame is real.
         """
         lengths = lengths.to(waveforms.device)
+        if self.trim_db is not None:
+            waveforms, lengths = trim(waveforms, lengths, self.trim_db)
         size = max(int(lengths.max()), self.shortest)
         waveforms = nn.functional.pad(waveforms.float(), (0, size - waveforms.shape[1]))
         waveforms = waveforms.masked_fill(~length_mask(lengths, size), 0.0)

@@ -44,4 +44,10 @@ def load_backbone(spec: BackboneSpec) -> Backbone:
                 f"backbone.source '{spec.source}' is a model of type '{family}'; "
                 f"choose one of these types: {', '.join(FAMILIES)}."
             )
-        return FAMILIES[family](path, AutoConfig.from_pretrained(path), spec)
+        backbone = FAMILIES[family](path, AutoConfig.from_pretrained(path), spec)
+    if spec.trim_db is not None:
+        if spec.trim_db <= 0:
+            raise UserError(f"backbone.trim_db is {spec.trim_db}: give decibels above 0, as 40.")
+        backbone.trim_db = spec.trim_db
+        backbone.setting += f", ends below -{spec.trim_db:g} dB cut"
+    return backbone

@@ -21,6 +21,8 @@ class BackboneSpec:
     """How many transformer blocks are trained, counted from the highest that is used; 0 keeps all frozen."""
     whisper_padding: Literal["none", "30s"] = "none"
     """Whisper alone: encode a clip at its true length, or padded with silence to 30 s as in its training."""
+    trim_db: float | None = None
+    """Cut leading and trailing silence: what lies so many decibels below the loudest 25 ms; None keeps it."""
     dtype: Literal["float32", "bfloat16"] = "float32"
     """Precision of the weights; trained layers need float32."""
 
