@@ -89,9 +89,15 @@ def main(argv: list[str] | None = None) -> int:
 
 
 def _run(argv: list[str]) -> None:
+    from lightning.pytorch.utilities.exceptions import SIGTERMException
+
     from emollm.cli import run
 
-    run(argv)
+    try:
+        run(argv)
+    except SIGTERMException as error:
+        # Lightning ends with status 0, as if the work were done: schedulers and crossval would believe it.
+        raise SystemExit(143) from error
 
 
 if __name__ == "__main__":

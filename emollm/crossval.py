@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import os
 import re
 import shutil
@@ -40,13 +41,13 @@ class Folds:
 
 
 def folds_of(args: Sequence[str]) -> Folds:
-    """Ask the protocol of a recipe for its folds; the corpora are read, no model is made.
+    """Ask the protocol of a recipe for its folds, and try the first; the corpora are read, no model is made.
 
     Args:
         args: the arguments of a fit, of which the data and the labels count.
 
     Raises:
-        UserError: when the data part cannot be made or read.
+        UserError: when the data part cannot be made or read, or the protocol cannot split the table.
     """
     parser = ArgumentParser(exit_on_error=False)
     parser.add_argument("--config", action=ActionConfigFile)
@@ -67,8 +68,38 @@ def folds_of(args: Sequence[str]) -> Folds:
         except ArgumentError as error:
             text = " ".join(str(error).replace("Parser key ", "").split()).rstrip(".")
             raise UserError(f"{text}. 'emollm fit --help' shows every option.") from error
-    names = [str(fold) for fold in data.protocol.folds(data.utterances())]
-    return Folds(names, hasattr(data.protocol, "fold") and len(names) > 1)
+    table = data.utterances()
+    folds = data.protocol.folds(table)
+    flag = hasattr(data.protocol, "fold") and len(folds) > 1
+    tried = copy.copy(data.protocol)
+    if flag:  # whatever fold the recipe names: it is replaced in every run
+        tried.fold = folds[0]
+    tried.split(table)
+    return Folds([str(fold) for fold in folds], flag)
+
+
+def hold(output: Path) -> int | None:
+    """Wait until nobody else works in a folder, and keep it until the lock, and each of its heirs, is closed.
+
+    The processes of the folds inherit it: one that outlives a call killed by SIGKILL still writes there.
+
+    Returns:
+        The open lock; None where the system or the file system has no such locks.
+    """
+    try:
+        import fcntl
+    except ImportError:
+        return None
+    lock = os.open(output / ".lock", os.O_RDWR | os.O_CREAT, 0o666)
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        print(f"An earlier call, or a fold that outlived it, is at work in {output}: waiting.", file=sys.stderr)
+        fcntl.flock(lock, fcntl.LOCK_EX)
+    except OSError:
+        os.close(lock)
+        return None
+    return lock
 
 
 def pairs(args: Sequence[str]) -> list[tuple[str, str]]:
@@ -104,6 +135,7 @@ class Job:
         args: of the fit.
         test_args: of the test beside those of the fit.
         environment: of both processes.
+        lock: what ``hold`` gave, for both processes to inherit.
     """
 
     fold: str
@@ -113,8 +145,10 @@ class Job:
     args: list[str]
     test_args: list[str]
     environment: dict[str, str] = field(default_factory=dict)
+    lock: int | None = None
     _process: subprocess.Popen[bytes] | None = None
-    _stopped: threading.Event = field(default_factory=threading.Event)
+    _stopped: bool = False
+    _starting: threading.Lock = field(default_factory=threading.Lock)
 
     @property
     def name(self) -> str:
@@ -124,7 +158,7 @@ class Job:
     @property
     def folder(self) -> Path:
         """Where everything of it lies; the name of a corpus may hold what a file name must not."""
-        name = "fold_" + re.sub(r"[^\w.-]", "_", self.fold)
+        name = "fold_" + re.sub(r"[^\w.-]", lambda found: f"%{ord(found[0]):02X}", self.fold)
         return self.output / (name if self.seed is None else f"{name}_seed_{self.seed}")
 
     @property
@@ -160,9 +194,10 @@ class Job:
 
     def stop(self) -> None:
         """End the process that is running, and begin no other."""
-        self._stopped.set()
-        if self._process is not None:
-            self._process.terminate()
+        with self._starting:
+            self._stopped = True
+            if self._process is not None:
+                self._process.terminate()
 
     def last_lines(self, number: int = 12) -> str:
         """The end of the log."""
@@ -170,8 +205,6 @@ class Job:
         return "\n".join(lines[-number:])
 
     def _call(self, verb: str, more: list[str]) -> bool:
-        if self._stopped.is_set():
-            return False
         own = [f"--data.protocol.init_args.fold={self.fold}"] if self.flag else []
         if self.seed is not None:
             own += [f"--seed_everything={self.seed}", f"--model.seed={self.seed}"]
@@ -179,15 +212,18 @@ class Job:
         own += [f"--trainer.logger{key}={value}" for key, value in logger.items()]
         # A bar of every step would fill the log; who wants it says so in the recipe.
         args = [verb, "--trainer.enable_progress_bar=false", *self.args, *own, *more]
-        with self.log.open("ab") as log:
+        with self.log.open("ab") as log, self._starting:
+            if self._stopped:
+                return False
             self._process = subprocess.Popen(
                 [sys.executable, "-m", "emollm", *args],
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=subprocess.STDOUT,
                 env={**os.environ, **self.environment},
+                pass_fds=() if self.lock is None else (self.lock,),
             )
-            return self._process.wait() == 0
+        return self._process.wait() == 0
 
     def _say(self, line: str) -> None:
         with self.log.open("a", encoding="utf-8") as log:

@@ -48,7 +48,8 @@ def pool(tested: Sequence[FoldReport], title: str, command: str, recipe: str) ->
     Figures and intervals are of all rows together: each fold weighs by its utterances, and a speaker who is
     tested several times (by several seeds, or by models of several corpora) is still one speaker of the
     bootstrap. In corpora without speakers repeated utterances are drawn one by one, which makes those intervals
-    narrower than they should be. Beside them stand mean and deviation over folds, each fold counting once.
+    narrower than they should be. Beside them stand mean and deviation over folds, each fold counting once. There
+    is no pooled word error rate: the folds do not store how many words they have.
 
     Args:
         tested: at least one.
@@ -76,14 +77,14 @@ def pool(tested: Sequence[FoldReport], title: str, command: str, recipe: str) ->
     by_fold = {one.fold: by_fold[one.fold] for one in tested}  # of several seeds the first, in the order given
     frame = pd.concat([_marked(one, "predictions.csv") for one in tested], ignore_index=True)
     content = {
-        **first,
+        **{key: value for key, value in first.items() if key != "wer"},
         "title": title,
         "created": datetime.now().strftime("%Y-%m-%d %H:%M"),
         "command": command,
         "model": title,
         "protocol": _protocol(by_fold),
         "rows": [_row(row, tested, contents) for row in first["rows"]],
-        "summary": summarise(frame, labels),
+        "summary": _summary(frame, labels),
         "calibration": _calibration([content["calibration"] for content in contents]),
         "audit": {
             "lines": _lines({fold: one["audit"]["lines"] for fold, one in by_fold.items()}),
@@ -123,6 +124,12 @@ def _row(row: Content, tested: Sequence[FoldReport], contents: Sequence[Content]
         "intervals": summary["intervals"],
         "folds": over_folds(dict(list(frame.groupby("fold", sort=False))), labels),
     }
+
+
+def _summary(frame: pd.DataFrame, labels: Sequence[str]) -> Content:
+    """A recording that could not be read is one, however many models were tested on it."""
+    summary = summarise(frame, labels)
+    return {**summary, "broken": list({row["path"]: row for row in summary["broken"]}.values())}
 
 
 def _seeds(frame: pd.DataFrame, labels: Sequence[str]) -> Content | None:
@@ -183,9 +190,21 @@ def _lines(by_fold: dict[str, list[str]]) -> list[str]:
         for line in lines:
             holds.setdefault(line, []).append(fold)
     return [
-        line if len(folds) == len(by_fold) else f"Fold{'s' if len(folds) > 1 else ''} {', '.join(folds)}: {line}"
+        line if len(folds) == len(by_fold) else f"Fold{'s' if len(folds) > 1 else ''} {_runs(folds)}: {line}"
         for line, folds in holds.items()
     ]
+
+
+def _runs(folds: Sequence[str]) -> str:
+    """Names of folds, three or more numbers in a row as "1–6"."""
+    runs: list[list[str]] = []
+    for fold in folds:
+        last = runs[-1][-1] if runs else ""
+        if fold.isdecimal() and last.isdecimal() and int(fold) == int(last) + 1:
+            runs[-1].append(fold)
+        else:
+            runs.append([fold])
+    return ", ".join(f"{run[0]}–{run[-1]}" if len(run) > 2 else ", ".join(run) for run in runs)
 
 
 def _matrix(frame: pd.DataFrame, by_fold: dict[str, Content], labels: Sequence[str]) -> Content | None:

@@ -44,7 +44,10 @@ class PromptEncoder:
         self.labels = list(labels)
         self.chat = bool(getattr(tokenizer, "chat_template", None))
         self._pieces = self._render()
-        self._constant = lru_cache(maxsize=None)(self._tokenize)
+        # Bounded, because shuffled label sets come in ever new orders.
+        self._constant = lru_cache(maxsize=256)(self._tokenize)
+        space = " " if self._label_follows_text() else ""
+        self._label_tokens = [[*self._tokenize(space + label, plain=True), self.end_token] for label in labels]
 
     def encode(
         self,
@@ -83,8 +86,7 @@ class PromptEncoder:
 
     def label_tokens(self) -> list[list[int]]:
         """Token ids of every label as an answer, end of turn included."""
-        space = " " if self._label_follows_text() else ""
-        return [[*self._tokenize(space + label, plain=True), self.end_token] for label in self.labels]
+        return self._label_tokens
 
     def answer_start(self, transcript: str | None) -> list[int]:
         """Token ids of the answer up to its label, or (asr) of the whole answer without its end."""

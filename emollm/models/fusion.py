@@ -62,8 +62,8 @@ def fuse(embed: nn.Module, rows: Sequence[Row], side: PaddingSide = "left") -> F
         )
         for i, row in enumerate(rows)
     ]
-    lengths = torch.tensor([len(part) for part in joined], device=tokens.device)
-    width = int(lengths.max())
+    sizes = [len(part) for part in joined]
+    width, lengths = max(sizes), torch.tensor(sizes, device=tokens.device)
     start = width - lengths if side == "left" else torch.zeros_like(lengths)
     embeddings = nn.utils.rnn.pad_sequence(joined, batch_first=True, padding_side=side)
     columns = torch.arange(width, device=tokens.device)

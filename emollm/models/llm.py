@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import inspect
 import warnings
 from dataclasses import dataclass, field
 from typing import Any, Literal
@@ -13,6 +12,7 @@ from torch import Tensor, nn
 from emollm.errors import UserError
 from emollm.models.fingerprint import fingerprint
 from emollm.models.fusion import Fused
+from emollm.models.merging import Merging
 from emollm.models.prefix import PrefixCache
 from emollm.models.sources import readable_errors, resolve
 
@@ -47,6 +47,8 @@ class LLMSpec:
     adapter: AdapterSpec = field(default_factory=AdapterSpec)
     gradient_checkpointing: bool = False
     """Trade a fifth of the speed for activation memory; rarely worth it at these lengths."""
+    compile: bool = False
+    """Compile the forward with ``torch.compile``; ``benchmarks/llm.py`` tells whether it pays here."""
 
 
 class CausalLM(nn.Module):
@@ -64,10 +66,8 @@ class CausalLM(nn.Module):
         self.tokenizer = tokenizer
         self.fingerprint = base_fingerprint
         self.width = int(model.get_input_embeddings().weight.shape[1])
-        base = model.get_base_model() if hasattr(model, "peft_config") else model
-        self._keeps_logits = "logits_to_keep" in inspect.signature(base.forward).parameters
-        self.merged = False
-        self.prefixes = PrefixCache(self)
+        self._merging = Merging(model)
+        self.prefixes = PrefixCache(model)
 
     @property
     def embed(self) -> nn.Module:
@@ -84,25 +84,31 @@ class CausalLM(nn.Module):
         """Whether PEFT adapts this model."""
         return hasattr(self.model, "peft_config")
 
-    def merge(self) -> None:
-        """Fold the adapter into the base weights, which saves its products; for inference in float32 only.
+    @property
+    def merged(self) -> bool:
+        """Whether the adapter is folded into the frozen weights."""
+        return self._merging.merged
 
-        In half precision the sum would be rounded, and scores would move.
-        """
-        if self.has_adapter and not self.merged and self.embed.weight.dtype == torch.float32:
-            self.model.merge_adapter()
-            self.merged = True
+    def merge(self) -> None:
+        """Fold the adapter into the frozen weights, for inference; they stay as they are where that is inexact."""
+        if self._merging.merge():
+            self.prefixes.forget()
 
     def unmerge(self) -> None:
-        """Take the adapter out of the base weights again."""
-        if self.merged:
-            self.model.unmerge_adapter()
-            self.merged = False
+        """Take the adapter out of the frozen weights again, before anything is trained."""
+        if self._merging.unmerge():
+            self.prefixes.forget()
 
-    @property
-    def can_reuse(self) -> bool:
-        """Whether the constant beginning of prompts may be taken from memory: never where gradients are wanted."""
-        return self._keeps_logits and not self.training and not torch.is_grad_enabled()
+    def can_share(self, batch: int) -> bool:
+        """Whether what all rows of a batch begin with may be computed once, for all of them alike.
+
+        Not where dropout would draw anew for each row, nor where activations are not kept. With gradients it has
+        to pay off within the batch, and was seen to on CPUs.
+        """
+        if not self.prefixes.supported or any(_drops(module) for module in self.model.modules()):
+            return False
+        gains = batch > 1 and not self.checkpointing and self.embed.weight.device.type == "cpu"
+        return gains or not torch.is_grad_enabled()
 
     def logits(
         self,
@@ -125,16 +131,19 @@ class CausalLM(nn.Module):
             (B, A, V) logits.
         """
         mask = mask.long() if mask.ndim == 2 else mask
-        inputs = {"inputs_embeds": embeddings, "attention_mask": mask, "position_ids": positions}
-        if past is not None:
-            inputs["past_key_values"] = past
-        if self._keeps_logits:
-            kept, where = columns.unique(return_inverse=True)
-            logits = self.model(**inputs, logits_to_keep=kept, use_cache=False).logits
-        else:
-            where = columns
-            logits = self.model(**inputs, use_cache=False).logits
-        return logits[torch.arange(len(logits), device=logits.device)[:, None], where]
+        rows = torch.arange(len(embeddings), device=embeddings.device)[:, None]
+        head = self.model.get_output_embeddings()
+        picking = head.register_forward_pre_hook(lambda _, args: (args[0][rows, columns],))
+        try:
+            return self.model(
+                inputs_embeds=embeddings,
+                attention_mask=mask,
+                position_ids=positions,
+                past_key_values=past,
+                use_cache=False,
+            ).logits
+        finally:
+            picking.remove()
 
     @torch.no_grad()
     def generate(self, fused: Fused, max_new_tokens: int) -> list[str]:
@@ -182,7 +191,11 @@ def load_llm(spec: LLMSpec) -> CausalLM:
     if spec.gradient_checkpointing:
         model.gradient_checkpointing_enable(gradient_checkpointing_kwargs={"use_reentrant": False})
         model.enable_input_require_grads()
-    return CausalLM(_adapt(model, spec), tokenizer, base_fingerprint, spec.gradient_checkpointing)
+    adapted = _adapt(model, spec)
+    if spec.compile:
+        # In place, so that weights keep the names that checkpoints know.
+        model.get_decoder().compile(dynamic=True)
+    return CausalLM(adapted, tokenizer, base_fingerprint, spec.gradient_checkpointing)
 
 
 def _adapt(model: Any, spec: LLMSpec) -> Any:
@@ -213,6 +226,10 @@ def _adapt(model: Any, spec: LLMSpec) -> Any:
             f"model.llm.adapter.targets {adapter.targets or '(default)'} do not fit '{spec.source}': "
             f"{str(error).splitlines()[0]} Name its linear layers, or use 'all-linear'."
         ) from error
+
+
+def _drops(module: nn.Module) -> bool:
+    return isinstance(module, nn.Dropout) and module.training and module.p > 0
 
 
 def _last_layers(model: Any, adapter: AdapterSpec) -> list[int] | None:

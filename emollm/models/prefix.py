@@ -1,54 +1,79 @@
-"""The constant beginning of a prompt, computed once: its keys and values are kept and lent to every batch."""
+"""The constant beginning of a prompt, computed once: its keys and values are lent to every row that begins so."""
 
 from __future__ import annotations
 
-import copy
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import torch
 
-if TYPE_CHECKING:
-    from emollm.models.llm import CausalLM
+from emollm.models.merging import state_of
 
 
 class PrefixCache:
-    """Keys and values of the prompts' constant beginnings, by their tokens and the state of the weights.
+    """Keys and values of what prompts begin with, by their tokens.
 
-    What is kept is used only while the trained weights are those it was computed with: PyTorch counts every
-    change of a tensor in place, by an optimiser as by loading.
+    Without gradients they are kept from batch to batch, for as long as the weights are those they were computed
+    with. With gradients they are computed anew for every batch, once for all its rows, and the gradient runs back
+    through them.
 
     Args:
-        llm: the language model.
+        model: a Hugging Face causal LM, with or without an adapter.
     """
 
-    def __init__(self, llm: CausalLM) -> None:
-        self._llm = llm
-        self._kept: dict[Any, Any] = {}
+    def __init__(self, model: Any) -> None:
+        self._model = model
+        self._kept: dict[tuple[int, ...], Any] = {}
+        self._weights: tuple[Any, ...] = ()
+
+    @property
+    def supported(self) -> bool:
+        """Whether keys and values are all that the architecture remembers of tokens: not in state-space models."""
+        config = self._model.config.get_text_config()
+        kinds = set(getattr(config, "layer_types", None) or ["full_attention"])
+        stateful = getattr(self._model, "_is_stateful", False)
+        return not stateful and kinds <= {"full_attention", "sliding_attention"}
 
     def lend(self, tokens: Sequence[int], batch: int) -> Any:
-        """A fresh cache, (batch, heads, len(tokens), width) a layer, that a forward may extend."""
-        state = self._state()
-        if state not in self._kept:
-            self._kept = {state: {}}  # of weights that have changed nothing is used again
-        known = self._kept[state]
-        if tuple(tokens) not in known:
-            known[tuple(tokens)] = self._compute(tokens)
-        lent = copy.deepcopy(known[tuple(tokens)])
-        lent.batch_repeat_interleave(batch)
-        return lent
+        """A cache that a forward may extend: (batch, heads, len(tokens), width) keys and values a layer."""
+        if torch.is_grad_enabled():
+            return _spread(self._compute(tokens), batch)
+        weights = self._state()
+        if weights != self._weights:
+            self.forget()
+            self._weights = weights
+        if tuple(tokens) not in self._kept:
+            self._kept[tuple(tokens)] = self._compute(tokens)
+        return _spread(self._kept[tuple(tokens)], batch)
+
+    def forget(self) -> None:
+        """Drop what was kept."""
+        self._kept = {}
 
     def _state(self) -> tuple[Any, ...]:
-        model = self._llm.model
-        weight = self._llm.embed.weight
-        trained = tuple(p._version for p in model.parameters() if p.requires_grad)
-        return trained, weight.device, weight.dtype, self._llm.merged
+        weight = self._model.get_input_embeddings().weight
+        place = weight.device, weight.dtype, torch.is_autocast_enabled(weight.device.type)
+        return *place, *state_of(self._model)
 
-    @torch.no_grad()
     def _compute(self, tokens: Sequence[int]) -> Any:
         from transformers import DynamicCache
 
-        ids = torch.tensor([list(tokens)], device=self._llm.embed.weight.device)
-        kept = DynamicCache()
-        self._llm.model(inputs_embeds=self._llm.embed(ids), past_key_values=kept, use_cache=True, logits_to_keep=1)
+        embed, kept = self._model.get_input_embeddings(), DynamicCache()
+        ids = torch.tensor([list(tokens)], device=embed.weight.device)
+        self._model.get_decoder()(inputs_embeds=embed(ids), past_key_values=kept, use_cache=True)
         return kept
+
+
+def _spread(kept: Any, batch: int) -> Any:
+    """The same keys and values for every row, without a copy of them; what is added goes into new tensors."""
+    from transformers import DynamicCache
+    from transformers.cache_utils import DynamicLayer
+
+    lent = DynamicCache()
+    for known in kept.layers:
+        layer = DynamicLayer()
+        layer.lazy_initialization(known.keys, known.values)
+        layer.keys = known.keys.expand(batch, -1, -1, -1)
+        layer.values = known.values.expand(batch, -1, -1, -1)
+        lent.layers.append(layer)
+    return lent

@@ -110,7 +110,8 @@ def tree_scores(logits: Tensor, tree: LabelTree) -> Tensor:
     device = logits.device
     pairs = [(node + 1, token, k) for k, path in enumerate(tree.steps) for node, token in path]
     nodes, tokens, owners = (torch.tensor(part, device=device) for part in zip(*pairs, strict=True))
-    logits = logits.float()
-    steps = logits[:, nodes, tokens] - logits.logsumexp(-1)[:, nodes]
+    # Node by node, for a float32 copy of all logits would be the largest tensor of the whole forward.
+    norms = torch.stack([column.float().logsumexp(-1) for column in logits.unbind(1)], dim=1)
+    steps = logits[:, nodes, tokens].float() - norms[:, nodes]
     scores = torch.zeros(len(logits), len(tree.steps), device=device)
     return scores.index_add(1, owners, steps)

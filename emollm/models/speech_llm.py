@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Literal
@@ -73,6 +74,8 @@ class SpeechLLM(nn.Module):
         self.audio = audio
         self.scoring = scoring
         self.padding_side = padding_side
+        self.reuse = True
+        """False computes every prompt from its first token, as reference."""
 
     def label_scores(
         self,
@@ -91,7 +94,7 @@ class SpeechLLM(nn.Module):
             columns = [self.answer_scores(prompts, [label] * len(prompts), speech)[0] for label in labels]
             return torch.stack(columns, dim=1)
         tree = LabelTree.build(labels)
-        known = self._known(prompts)
+        known = self._shared(prompts)
         if known:
             prompts = [replace(prompt, before=prompt.before[len(known) :]) for prompt in prompts]
         fused = fuse(self.llm.embed, _rows(prompts, speech, [tree.tokens] * len(prompts)), self.padding_side)
@@ -104,12 +107,11 @@ class SpeechLLM(nn.Module):
         logits = self.llm.logits(fused.embeddings, mask, positions, tree_columns(fused, tree), past)
         return tree_scores(logits, tree)
 
-    def _known(self, prompts: Sequence[EncodedPrompt]) -> list[int]:
-        """The tokens that all prompts begin with and that need not be computed again."""
-        if not self.llm.can_reuse:
+    def _shared(self, prompts: Sequence[EncodedPrompt]) -> list[int]:
+        """The constant tokens that all prompts begin with, if they are to be computed once."""
+        if not (self.reuse and self.llm.can_share(len(prompts))):
             return []
-        first = prompts[0].before[: prompts[0].constant]
-        return first if all(prompt.before[: prompt.constant] == first for prompt in prompts) else []
+        return list(os.path.commonprefix([prompt.before[: prompt.constant] for prompt in prompts]))
 
     def answer_scores(
         self,

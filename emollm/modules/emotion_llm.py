@@ -7,6 +7,7 @@ from dataclasses import replace
 from typing import Any, Literal
 
 import torch
+from lightning.pytorch.strategies import DDPStrategy, SingleDeviceStrategy
 from torch import Tensor, nn
 
 from emollm.data.batch import Batch
@@ -132,13 +133,12 @@ class EmotionLLM(EmotionModule):
     @property
     def needs_labels(self) -> bool:
         """A run that does nothing but transcribe takes unlabelled speech."""
-        fits = self._trainer is not None and self._trainer.state.fn == "fit"
-        return any(template.task != "asr" for template in (self.templates if fits else [self.template]))
+        return any(template.task != "asr" for template in (self.templates if self._fits else [self.template]))
 
     @property
     def needs_transcript(self) -> bool:
         """Training needs them for some tasks as answers; evaluation only where the prompt shows them."""
-        if self._trainer is not None and self._trainer.state.fn == "fit":
+        if self._fits:
             return any(template.needs_transcript for template in self.templates)
         return "transcript" in self.template.inputs
 
@@ -191,26 +191,11 @@ class EmotionLLM(EmotionModule):
         """Adapter weights belong to the checkpoint in every stage."""
         return self.trained_names() | self._adapter_names
 
-    def on_test_start(self) -> None:
-        """Nothing is trained from here on: the adapter may be folded into the LLM."""
-        self.model.llm.merge()
-
-    def on_test_end(self) -> None:
-        """Leave the weights as they were."""
-        self.model.llm.unmerge()
-
-    def on_predict_start(self) -> None:
-        """Nothing is trained from here on: the adapter may be folded into the LLM."""
-        self.model.llm.merge()
-
-    def on_predict_end(self) -> None:
-        """Leave the weights as they were."""
-        self.model.llm.unmerge()
-
     # -- loss and scores ------------------------------------------------------------------------------------
 
     def loss(self, batch: Batch) -> Tensor:
         """Cross-entropy over the label set, or over the answer's tokens."""
+        self.model.llm.unmerge()
         if self._warms_up:
             return nn.functional.cross_entropy(
                 self._head_logits(batch), batch.targets, label_smoothing=self.label_smoothing
@@ -233,6 +218,10 @@ class EmotionLLM(EmotionModule):
         """Exact label scores; for joint answers the transcript is generated first."""
         if self._warms_up:
             return Scores(self._head_logits(batch).log_softmax(-1))
+        if self._may_merge:
+            self.model.llm.merge()
+        else:
+            self.model.llm.unmerge()
         encoder = self._encoder(self.template)
         speech = self._speech(batch, self.template)
         prompts = self._prompts(encoder, batch)
@@ -251,9 +240,21 @@ class EmotionLLM(EmotionModule):
         return Scores(scores, scores.argmax(-1).masked_fill(unread, -1), transcripts)
 
     @property
+    def _fits(self) -> bool:
+        """Whether Lightning trains this model now, or validates it in between."""
+        return self._trainer is not None and self._trainer.state.fn == "fit"
+
+    @property
+    def _may_merge(self) -> bool:
+        """Whether the adapter may be folded into the LLM: never in a fit, nor where a strategy shards weights."""
+        if self._fits or self.training:
+            return False
+        return self._trainer is None or type(self._trainer.strategy) in (SingleDeviceStrategy, DDPStrategy)
+
+    @property
     def _warms_up(self) -> bool:
         """Whether a linear head answers in the LLM's place now."""
-        if not self.stages or self._trainer is None or self._trainer.state.fn != "fit":
+        if not self.stages or not self._fits:
             return False
         return self.stages[stage_at(self.stages, self.current_epoch)].answer == "head"
 
@@ -281,7 +282,7 @@ class EmotionLLM(EmotionModule):
         if batch.features is None and batch.waveforms is None:  # an ablation: the words alone
             return None
         embeddings, mask = self.model.audio(*self.hidden_states(batch))
-        return [row[keep] for row, keep in zip(embeddings, mask, strict=True)]
+        return [row[:size] for row, size in zip(embeddings, mask.sum(1).tolist(), strict=True)]
 
     def _prompts(self, encoder: PromptEncoder, batch: Batch, training: bool = False) -> list[EncodedPrompt]:
         prompts = []

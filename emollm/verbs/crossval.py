@@ -31,7 +31,7 @@ def main(argv: list[str]) -> int:
         0, or 1 when a fold failed.
     """
     asked, args = _parser().parse_known_args(argv)
-    from emollm.crossval import Folds, Job, folds_of, pairs  # parsers and data, which --help does without
+    from emollm.crossval import Folds, Job, folds_of, hold, pairs  # parsers and data, which --help does without
 
     options = pairs(args)
     configs = [value for name, value in options if name in ("--config", "-c")]
@@ -44,14 +44,21 @@ def main(argv: list[str]) -> int:
     test_args = [_option(name, value) for name in _TEST_OPTIONS if (value := getattr(asked, name)) is not None]
     environment = {} if asked.jobs == 1 else {"OMP_NUM_THREADS": str(_threads(asked.jobs))}
     output = Path(asked.output) if asked.output else Path("runs") / "crossval" / Path(configs[-1]).stem
-    _begin(output, _state(asked, args, configs), asked.restart)
-    jobs = [Job(fold, seed, output, folds.flag, args, test_args, environment) for seed in seeds for fold in names]
-    _run(jobs, asked.jobs)
-    done = [job for job in jobs if job.done]
-    if done:
-        recipe = "\n".join(Path(path).expanduser().read_text(encoding="utf-8") for path in configs)
-        command = shlex.join(["emollm", "crossval", *argv])
-        _report([job.tested for job in done], output, command, recipe, len(folds.names), len(seeds))
+    output.mkdir(parents=True, exist_ok=True)
+    lock = hold(output)
+    try:
+        _begin(output, _state(asked, args, configs), asked.restart)
+        common = (output, folds.flag, args, test_args, environment, lock)
+        jobs = [Job(fold, seed, *common) for seed in seeds for fold in names]
+        _run(jobs, asked.jobs)
+        done = [job for job in jobs if job.done]
+        if done:
+            recipe = "\n".join(Path(path).expanduser().read_text(encoding="utf-8") for path in configs)
+            command = shlex.join(["emollm", "crossval", *argv])
+            _report([job.tested for job in done], output, command, recipe, len(folds.names), len(seeds))
+    finally:
+        if lock is not None:
+            os.close(lock)
     return 0 if len(done) == len(jobs) else 1
 
 
@@ -66,7 +73,14 @@ def _parser() -> argparse.ArgumentParser:
     add = parser.add_argument
     add("--folds", default="all", help="which ones, as 1,3 (default: all)")
     add("--seeds", help="fit every fold once a seed, as 0,1,2; sets seed_everything and model.seed")
-    add("--jobs", type=int, default=1, metavar="N", help="folds at the same time (default: 1)")
+    add(
+        "--jobs",
+        type=int,
+        default=1,
+        metavar="N",
+        help="folds at the same time (default: 1); each takes the memory of a whole fit, of the GPU too, and they "
+        f"share the cores, which are {_cores()} here: OMP_NUM_THREADS is divided by N",
+    )
     add("--output", help="folder of the report and of every fold (default: runs/crossval/NAME OF THE RECIPE)")
     add("--restart", action="store_true", help="forget what an earlier call left in the output folder")
     add("--ablations", help="all, none, or names with commas, as of emollm test (default: its own)")
@@ -107,12 +121,17 @@ def _option(name: str, value: str) -> str:
     return f"--{name}=[{','.join(names)}]"
 
 
+def _cores() -> int:
+    """Cores that this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
 def _threads(jobs: int) -> int:
     """Threads of one of several processes, so that all of them together have what one would have."""
     if jobs < 1:
         raise UserError(f"--jobs is {jobs}: at least one fold runs at a time.")
     given = os.environ.get("OMP_NUM_THREADS", "")
-    return max(1, (int(given) if given.isdecimal() else os.cpu_count() or 1) // jobs)
+    return max(1, (int(given) if given.isdecimal() else _cores()) // jobs)
 
 
 # -- what was begun -------------------------------------------------------------------------------------------
@@ -128,10 +147,10 @@ def _state(asked: argparse.Namespace, args: list[str], configs: list[str]) -> di
 
 
 def _begin(output: Path, state: dict[str, Any], restart: bool) -> None:
-    """Make the output folder, or go on in it if it was made by the same arguments.
+    """Begin in the output folder, or go on in it if it was begun with the same arguments.
 
     Raises:
-        UserError: when it was made by others.
+        UserError: when it was begun with others.
     """
     file = output / STATE
     if file.is_file() and restart:
@@ -144,7 +163,6 @@ def _begin(output: Path, state: dict[str, Any], restart: bool) -> None:
         )
     elif not file.is_file() and any(output.glob("fold_*")):
         raise UserError(f"{output} holds folds, but no {STATE}: choose another --output.")
-    output.mkdir(parents=True, exist_ok=True)
     scratch = file.with_name(f"{STATE}.part")
     scratch.write_text(json.dumps(state, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
     os.replace(scratch, file)

@@ -118,6 +118,25 @@ def test_seeds_are_compared_over_all_folds(tmp_path):
     assert sorted(pd.unique(frame["seed"])) == [0, 1, 2]
 
 
+def test_a_recording_that_cannot_be_read_is_one_for_all_seeds(tmp_path):
+    folds = [write_fold(tmp_path, "1", [*made(40, seed=seed), broken()], seed) for seed in (0, 1)]
+    content, frame = pooled(folds)
+    assert frame["id"].str.endswith("gone").sum() == 2
+    assert len(content["summary"]["broken"]) == 1
+
+
+def test_the_word_error_rate_of_one_fold_is_not_that_of_all(tmp_path):
+    folds = [write_fold(tmp_path, str(fold), made(40, seed=fold), wer=fold / 10) for fold in (1, 2)]
+    assert "wer" not in pooled(folds)[0]
+
+
+def test_neighbouring_folds_are_named_as_a_range(tmp_path):
+    odd = {"1", "2", "3", "5", "8", "9"}
+    lines = {str(fold): ["Odd."] if str(fold) in odd else ["Even."] for fold in range(1, 11)}
+    folds = [write_fold(tmp_path, fold, made(40, seed=int(fold)), lines=lines[fold]) for fold in lines]
+    assert pooled(folds)[0]["audit"]["lines"] == ["Folds 1–3, 5, 8, 9: Odd.", "Folds 4, 6, 7, 10: Even."]
+
+
 def test_from_corpus_to_corpus(tmp_path):
     names = ["emodb", "emovo", "ravdess"]
     rows = {fold: made(90, corpora=[n for n in names if n != fold], seed=i) for i, fold in enumerate(names)}

@@ -1,7 +1,12 @@
 """`emollm crossval` on tiny models: two of four folds, going on, and a fold that fails."""
 
+import fcntl
 import json
+import os
 import shutil
+import signal
+import subprocess
+import sys
 
 import pandas as pd
 import pytest
@@ -9,7 +14,7 @@ import torch
 import yaml
 
 from emollm.__main__ import main
-from emollm.crossval import Job, folds_of, pairs
+from emollm.crossval import Job, folds_of, hold, pairs
 from emollm.errors import UserError
 from emollm.evaluation import read
 from emollm.metrics import from_predictions
@@ -102,6 +107,36 @@ def test_a_failing_fold_shows_its_log_and_the_others_count(crossed, options, cap
     assert contents(crossed)["protocol"]["folds"] == ["1"]
 
 
+def test_a_fold_that_is_asked_to_end_is_not_taken_for_fitted(small_run, options, tmp_path, capsys):
+    output = tmp_path / "cv"
+    ending = ["--trainer.callbacks+=tests.killing.Kill", "--trainer.callbacks.step=1"]
+    ending += [f"--trainer.callbacks.number={int(signal.SIGTERM)}"]
+    assert main(["crossval", *options, *ending, "--folds", "1", "--output", str(output)]) == 1
+    assert "fold 1 failed" in capsys.readouterr().err
+    assert (output / "fold_1" / "fit" / "version_0").is_dir(), "it had begun"
+    assert not (output / "fold_1" / "fitted").exists()
+    assert not (output / "fold_1" / "test").exists()
+
+
+def test_a_process_that_outlives_its_call_keeps_the_folder(tmp_path, capsys, monkeypatch):
+    lock = hold(tmp_path)
+    outliving = subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE, pass_fds=(lock,))
+    os.close(lock)
+    real = fcntl.flock
+
+    def flock(file, how):
+        if how == fcntl.LOCK_EX:  # it is about to wait
+            assert "at work" in capsys.readouterr().err
+            outliving.communicate(b"\n")
+        real(file, how)
+
+    monkeypatch.setattr(fcntl, "flock", flock)
+    os.close(hold(tmp_path))
+    assert outliving.returncode == 0, "it was waited for"
+    os.close(hold(tmp_path))
+    assert not capsys.readouterr().err
+
+
 def test_other_arguments_need_another_folder_or_restart(crossed, options, capsys, monkeypatch):
     assert crossval(crossed, [*options, "--data.batch_size", "3"]) == 2
     err = capsys.readouterr().err
@@ -124,6 +159,8 @@ def test_other_arguments_need_another_folder_or_restart(crossed, options, capsys
         (["--ckpt_path", "x.ckpt"], "takes no --ckpt_path"),
         (["--data.batch_size", "many"], "data.batch_size"),
         (["--data.protocol.init_args.column", "gone"], "have no 'gone'"),
+        (["--data.protocol", "CrossCorpus"], "needs two; data.corpora holds ravdess"),
+        (["--data.protocol=GroupedKFold", "--data.protocol.init_args.k=99"], "protocol.k is 99"),
     ],
 )
 def test_bad_input_is_told_before_anything_is_fitted(small_run, tmp_path, capsys, wrong, says):
@@ -138,6 +175,13 @@ def test_bad_input_is_told_before_anything_is_fitted(small_run, tmp_path, capsys
 def test_a_recipe_is_needed(capsys):
     assert main(["crossval"]) == 2
     assert "needs a recipe" in capsys.readouterr().err
+
+
+def test_help_says_what_folds_at_the_same_time_take(capsys):
+    with pytest.raises(SystemExit) as end:
+        main(["crossval", "--help"])
+    assert end.value.code == 0
+    assert "OMP_NUM_THREADS" in capsys.readouterr().out
 
 
 def test_folds_follow_flags_and_files_in_their_order(small_run, tmp_path):
@@ -181,17 +225,36 @@ def test_corpora_are_folds(small_run, tmp_path):
     assert folds.names == ["ravdess", "table"]
 
 
-def test_a_seed_is_a_folder_and_two_flags(tmp_path, monkeypatch):
+@pytest.fixture
+def calls(monkeypatch):
+    """Processes that fail at once, with their arguments."""
     calls = []
     monkeypatch.setattr(
         "emollm.crossval.subprocess.Popen",
-        lambda args, **_: calls.append(args) or type("P", (), {"wait": lambda self: 1})(),
+        lambda args, **more: calls.append((args, more)) or type("P", (), {"wait": lambda self: 1})(),
     )
-    job = Job("a/b", 7, tmp_path, True, ["--config", "x.yaml"], [])
+    return calls
+
+
+def test_what_is_stopped_begins_nothing(tmp_path, calls):
+    job = Job("1", None, tmp_path, True, [], [])
+    job.stop()
     assert not job.run()
-    assert job.folder == tmp_path / "fold_a_b_seed_7"
+    assert not calls
+
+
+def test_folds_with_names_alike_have_folders_of_their_own(tmp_path):
+    names = ["a/b", "a_b", "a b", "a%2Fb"]
+    assert len({Job(name, None, tmp_path, True, [], []).folder for name in names}) == len(names)
+
+
+def test_a_seed_is_a_folder_and_two_flags(tmp_path, calls):
+    job = Job("a/b", 7, tmp_path, True, ["--config", "x.yaml"], [], lock=3)
+    assert not job.run()
+    assert job.folder == tmp_path / "fold_a%2Fb_seed_7"
     assert job.name == "fold a/b, seed 7"
-    (args,) = calls
+    ((args, more),) = calls
+    assert more["pass_fds"] == (3,)
     assert args.index("x.yaml") < args.index("--seed_everything=7") < args.index("--model.seed=7") + 1
     assert "--data.protocol.init_args.fold=a/b" in args
 
