@@ -30,11 +30,9 @@ from emollm.data.ablations import ABLATIONS
 from emollm.data.context import with_context
 from emollm.data.datamodule import EmotionData
 from emollm.data.listing import recordings
-from emollm.data.utterance import UtteranceTable
 from emollm.errors import UserError
 from emollm.factory import method_class
 from emollm.modules.base import EmotionModule
-from emollm.prediction import name_of
 from emollm.quiet import hush
 
 _NEWEST = ("best", "last", "hpc")
@@ -203,15 +201,13 @@ class EmotionCLI(LightningCLI):
         source = self.config_init[self.verb]
         table = with_context(recordings(source["source"]), self.datamodule.context)
         self._load_weights()
-        writer = PredictionWriter(Path(source["output"]), self.model.labels, self.model.name)
-        done = writer.start(restart=source["restart"])
-        self.datamodule.table = UtteranceTable(row for row in table if name_of(row) not in done)
-        if done:
-            print(f"{len(done)} of {len(table)} recordings were done before; going on.", file=sys.stderr)
-        if len(self.datamodule.table):
-            self.trainer.callbacks.append(writer)
-            self.trainer.predict(self.model, datamodule=self.datamodule, return_predictions=False)
-        writer.finish(table)
+        output, restart = Path(source["output"]), source["restart"]
+        writer = PredictionWriter(output, self.model.labels, self.model.name, restart)
+        self.datamodule.table = table
+        self.trainer.callbacks.append(writer)
+        self.trainer.predict(self.model, datamodule=self.datamodule, return_predictions=False)
+        if self.trainer.is_global_zero:
+            writer.finish(table)
 
     def _load_weights(self) -> None:
         if self.stored is not None:
@@ -264,8 +260,7 @@ def _chosen(asked: list[str] | str | None, known: list[str]) -> list[str]:
 
 def _trainer_defaults(verb: str) -> dict[str, Any]:
     if verb == "predict":
-        # One process: each would write the same files.
-        return {"logger": False, "callbacks": [], "devices": 1}
+        return {"logger": False, "callbacks": []}
     logger = {
         "class_path": f"{TensorBoardLogger.__module__}.{TensorBoardLogger.__qualname__}",
         "init_args": {"save_dir": "runs", "name": verb},

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -13,10 +14,13 @@ import torch
 from emollm import factory
 from emollm.data import audio
 from emollm.data.batch import Collate, Item, UtteranceDataset
-from emollm.data.datamodule import EmotionData
 from emollm.data.listing import recordings
+from emollm.data.loaders import lengths_of
+from emollm.data.sampler import in_batches
+from emollm.data.sounds import SoundIndex
+from emollm.data.transcripts import Transcripts
 from emollm.data.utterance import Utterance
-from emollm.prediction import columns
+from emollm.prediction import Prediction, columns
 
 if TYPE_CHECKING:
     from emollm.modules.base import EmotionModule
@@ -40,8 +44,10 @@ class Predictor:
     ) -> None:
         self.module = module
         self.batch_size = batch_size
-        self._data = EmotionData(transcriber=transcriber, batch_size=batch_size)
         self._collate = Collate({})
+        self._transcripts: Transcripts | None = None
+        if transcriber != "none" and module.needs_transcript:
+            self._transcripts = Transcripts(transcriber, SoundIndex())
 
     @property
     def labels(self) -> list[str]:
@@ -60,29 +66,35 @@ class Predictor:
                 ``path``; or one or more arrays (S,) of samples.
             sample_rate: of arrays, in hertz.
         """
-        rows = []
-        items = self._items(source, sample_rate)
-        while chunk := [item for _, item in zip(range(self.batch_size), items, strict=False)]:
-            rows += self._rows(chunk)
-        return pd.DataFrame(rows, columns=columns(self.labels))
+        rows: dict[int, dict[str, Any]] = {}
+        for places, items in self._batches(source, sample_rate):
+            places_of = defaultdict(list)  # a table may name a recording twice
+            for place, item in zip(places, items, strict=True):
+                places_of[item.utterance.key].append(place)
+            for prediction in self._predict(items):
+                rows[places_of[prediction.utterance.key].pop(0)] = prediction.row()
+        return pd.DataFrame([rows[place] for place in sorted(rows)], columns=columns(self.labels))
 
-    def _rows(self, items: list[Item]) -> list[dict[str, Any]]:
-        batch = self._data.fill_transcripts(self._collate(items), self.module.needs_transcript)
+    def _predict(self, items: list[Item]) -> list[Prediction]:
+        batch = self._collate(items)
+        if self._transcripts is not None:
+            batch = self._transcripts.fill(batch)
         with torch.inference_mode():
-            predictions = self.module.predict_step(batch.to(self.module.device))
-        place = {item.utterance.id: index for index, item in enumerate(items)}
-        return [p.row() for p in sorted(predictions, key=lambda p: place[p.utterance.id])]
+            return self.module.predict_step(batch.to(self.module.device))
 
-    def _items(self, source: Any, sample_rate: int) -> Iterator[Item]:
+    def _batches(self, source: Any, sample_rate: int) -> Iterator[tuple[list[int], list[Item]]]:
+        """Places in the source, and the items there, of about one length."""
         arrays = [source] if isinstance(source, np.ndarray) else source
         if isinstance(arrays, Sequence) and arrays and all(isinstance(a, np.ndarray) for a in arrays):
-            for index, samples in enumerate(arrays):
-                yield _from_array(samples, sample_rate, f"array {index}")
+            sizes = [array.size for array in arrays]
+            for places in in_batches(range(len(arrays)), self.batch_size, lambda part: [sizes[i] for i in part]):
+                yield places, [_from_array(arrays[i], sample_rate, f"array {i}") for i in places]
             return
-        hears = self.module.needs_audio or self._data.transcriber != "none"
-        dataset = UtteranceDataset(recordings(source), decode=hears)
-        for index in range(len(dataset)):
-            yield dataset[index]
+        table = recordings(source)
+        dataset = UtteranceDataset(table, self.module.needs_audio, transcripts=self._transcripts)
+        lengths = lengths_of(table, self.module.needs_audio, SoundIndex())
+        for places in in_batches(range(len(table)), self.batch_size, lengths):
+            yield places, dataset.__getitems__(places)
 
 
 def load(

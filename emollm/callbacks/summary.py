@@ -50,6 +50,7 @@ class TrainingSummary(Callback):
 
     def on_fit_end(self, trainer: Trainer, module: EmotionModule) -> None:
         """Say what was left out and which files there are; write the adapter in PEFT format."""
+        log_dir = trainer.log_dir  # every process asks, as they tell it to each other
         if not trainer.is_global_zero:
             return
         console = Console()
@@ -57,13 +58,13 @@ class TrainingSummary(Callback):
             reasons = [f"\n  {key}: {reason}" for key, reason in list(self._broken.items())[:10]]
             console.print(f"{len(self._broken)} utterances could not be read:", *reasons, highlight=False)
         files = [Path(c.best_model_path) for c in trainer.checkpoint_callbacks if c.best_model_path]
-        if trainer.log_dir and any(name.startswith("model.llm.") for name in module.all_trained_names()):
-            folder = Path(trainer.log_dir) / weights.ADAPTER
+        if log_dir and any(name.startswith("model.llm.") for name in module.all_trained_names()):
+            folder = Path(log_dir) / weights.ADAPTER
             weights.write_adapter(module, folder)
             files.append(folder)
         console.print("Written:", *[f"\n  {_short(file)}" for file in files], highlight=False, soft_wrap=True)
-        if files and trainer.log_dir:
-            recipe = _short(Path(trainer.log_dir) / "config.yaml")
+        if files and log_dir:
+            recipe = _short(Path(log_dir) / "config.yaml")
             console.print(f"Next: emollm test --config {recipe} --ckpt_path {_short(files[0])}", soft_wrap=True)
 
 

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import csv
-import json
 import os
+import sys
 from collections.abc import Iterable
 from pathlib import Path
 from typing import IO, Any
@@ -13,55 +13,60 @@ from lightning.pytorch import LightningModule, Trainer
 from lightning.pytorch.callbacks import Callback
 from rich.console import Console
 
+from emollm.callbacks.rows import TEXT, Place, Row, Rows, line_of, scan
 from emollm.data.utterance import UtteranceTable
 from emollm.errors import UserError
 from emollm.prediction import Prediction, columns, name_of
 from emollm.report.tables import predictions_table
-
-Row = dict[str, Any]
-
-# File names are bytes; those that are no UTF-8 are written as they are.
-_TEXT = {"encoding": "utf-8", "errors": "surrogateescape"}
 
 
 class PredictionWriter(Callback):
     """One CSV and one JSONL with the same rows.
 
     The JSONL is appended to row by row and is the record that a later run goes by; the CSV is written from it.
+    Of several processes the first one appends to the JSONL itself, each other one to a shard of its own, which the
+    first one merges at the end; shards that a killed run left behind are merged by the next one.
 
     Args:
         output: folder of the two files.
         labels: the label set, one probability column each.
         model: name of the model, written into every row.
+        restart: begin anew instead of going on where a run stopped.
     """
 
-    def __init__(self, output: Path, labels: list[str], model: str) -> None:
+    def __init__(self, output: Path, labels: list[str], model: str, restart: bool = False) -> None:
         self.output = output.expanduser()
         self.columns = columns(labels)
         self.model = model
+        self.restart = restart
         self.jsonl = self.output / "predictions.jsonl"
         self.csv = self.output / "predictions.csv"
         self._stream: IO[str] | None = None
 
-    def start(self, restart: bool = False) -> set[str]:
-        """Open the files and tell which recordings are done.
+    # -- in a run -------------------------------------------------------------------------------------------
 
-        Rows with an error are forgotten, so that a mended file is tried again; a row cut off by a kill too.
+    def setup(self, trainer: Trainer, module: LightningModule, stage: str) -> None:
+        """Let every process know what is left to do, which the first one finds out.
 
         Raises:
-            UserError: when the files hold predictions of another model.
+            UserError: in every process, when the files hold predictions of another model.
         """
-        self.output.mkdir(parents=True, exist_ok=True)
-        rows = [] if restart else [row for row in self._read() if not row.get("error")]
-        strangers = {str(row.get("model")) for row in rows} - {self.model}
-        if strangers:
-            raise UserError(
-                f"{self.jsonl} holds predictions of another model ({', '.join(sorted(strangers))}): "
-                "give another --output, or --restart true to begin anew."
-            )
-        self._rewrite(rows)
-        self._stream = self.jsonl.open("a", **_TEXT)
-        return {row["path"] for row in rows}
+        data, outcome = trainer.datamodule, None
+        if trainer.is_global_zero:
+            try:
+                done = self.start()
+                if done:
+                    text = f"{len(done)} of {len(data.table)} recordings were done before; going on."
+                    print(text, file=sys.stderr)
+                outcome = data.table.where(lambda row: name_of(row) not in done)
+            except UserError as error:
+                outcome = str(error)
+        outcome = trainer.strategy.broadcast(outcome)
+        if isinstance(outcome, str):
+            raise UserError(outcome)
+        # Not each process's own list: files may come and go between one listing and the next.
+        data.table = outcome
+        self.open(trainer.global_rank)
 
     def on_predict_batch_end(
         self, trainer: Trainer, module: LightningModule, outputs: list[Prediction], batch: Any, *_: Any
@@ -69,49 +74,92 @@ class PredictionWriter(Callback):
         """Append the rows of a batch."""
         self.append(prediction.row() for prediction in outputs)
 
+    def teardown(self, trainer: Trainer, module: LightningModule, stage: str) -> None:
+        """Wait until every process has written its rows."""
+        self.close()
+        trainer.strategy.barrier("predictions are written")
+
+    # -- files ----------------------------------------------------------------------------------------------
+
+    def start(self) -> set[str]:
+        """Put the files in order, what a killed run left behind included, and tell which recordings are done.
+
+        Rows with an error are forgotten, so that a mended file is tried again; a row cut off by a kill too.
+
+        Raises:
+            UserError: when the files hold predictions of another model.
+        """
+        self.output.mkdir(parents=True, exist_ok=True)
+        places: dict[str, Place] = {}
+        strangers = set()
+        for row, place in scan([] if self.restart else [self.jsonl, *self._shards()]):
+            places.pop(row["path"], None)
+            if not row.get("error"):
+                places[row["path"]] = place
+                strangers |= {str(row.get("model"))} - {self.model}
+        if strangers:
+            raise UserError(
+                f"{self.jsonl} holds predictions of another model ({', '.join(sorted(strangers))}): "
+                "give another --output, or --restart true to begin anew."
+            )
+        self._rewrite(Rows(list(places.values())))
+        return set(places)
+
+    def open(self, rank: int = 0) -> None:
+        """Open the file that a process appends to."""
+        self._stream = (self.jsonl if rank == 0 else self._shard(rank)).open("a", **TEXT)
+
     def append(self, rows: Iterable[Row]) -> None:
         """Append rows and hand them to the operating system at once."""
-        assert self._stream is not None, "start() opens the files"
+        assert self._stream is not None, "open() opens the file"
         for row in rows:
-            self._stream.write(json.dumps(row, ensure_ascii=False) + "\n")
+            self._stream.write(line_of(row))
         self._stream.flush()
 
-    def finish(self, table: UtteranceTable, console: Console | None = None) -> list[Row]:
-        """Put the rows into the order of the table, write the CSV, and say what was done."""
+    def close(self) -> None:
+        """Close the file."""
         if self._stream is not None:
             self._stream.close()
-        place = {name_of(row): index for index, row in enumerate(table)}
-        rows = sorted(self._read(), key=lambda row: place.get(row["path"], len(place)))
-        self._rewrite(rows)
+            self._stream = None
+
+    def finish(self, table: UtteranceTable, console: Console | None = None) -> None:
+        """Merge what all processes wrote, in the order of the table, write the CSV, and say what was done."""
+        self.close()
+        places = {row["path"]: place for row, place in scan([self.jsonl, *self._shards()])}
+        order = {name_of(row): index for index, row in enumerate(table)}
+        names = sorted(places, key=lambda name: order.get(name, len(order)))
+        errors = self._rewrite(Rows([places[name] for name in names]))
+        rows = Rows([place for _, place in scan([self.jsonl])])
         console = console or Console()
         console.print(predictions_table(rows))
-        errors = sum(bool(row["error"]) for row in rows)
         console.print(f"{len(rows)} recordings, {errors} with an error. Written:", highlight=False)
         console.print(f"  {self.csv}\n  {self.jsonl}", highlight=False, soft_wrap=True)
-        return rows
 
-    def _read(self) -> list[Row]:
-        if not self.jsonl.is_file():
-            return []
-        rows: dict[str, Row] = {}
-        # Not splitlines(): a transcript may hold a line separator of Unicode.
-        for line in self.jsonl.read_text(**_TEXT).split("\n"):
-            try:
-                row = json.loads(line)
-            except json.JSONDecodeError:
-                continue  # the line that was being written when the run was killed
-            if isinstance(row, dict) and "path" in row:
-                rows[row["path"]] = row
-        return list(rows.values())
+    def _shard(self, rank: int) -> Path:
+        return self.output / f"predictions.rank{rank}.jsonl"
 
-    def _rewrite(self, rows: list[Row]) -> None:
-        """Replace both files, each at one stroke."""
-        scratch = self.jsonl.with_suffix(".jsonl.part")
-        scratch.write_text("".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows), **_TEXT)
-        os.replace(scratch, self.jsonl)
-        scratch = self.csv.with_suffix(".csv.part")
-        with scratch.open("w", newline="", **_TEXT) as stream:
-            writer = csv.DictWriter(stream, self.columns, restval="", extrasaction="ignore")
+    def _shards(self) -> list[Path]:
+        return sorted(self.output.glob("predictions.rank*.jsonl"))
+
+    def _rewrite(self, rows: Rows) -> int:
+        """Replace both files, each at one stroke, by rows from anywhere; the shards are not needed then.
+
+        A kill in between leaves rows twice, in the JSONL and in a shard: the next run reads them as one.
+
+        Returns:
+            How many rows have an error.
+        """
+        errors = 0
+        lines, table = self.jsonl.with_suffix(".jsonl.part"), self.csv.with_suffix(".csv.part")
+        with lines.open("w", **TEXT) as stream, table.open("w", newline="", **TEXT) as cells:
+            writer = csv.DictWriter(cells, self.columns, restval="", extrasaction="ignore")
             writer.writeheader()
-            writer.writerows(rows)
-        os.replace(scratch, self.csv)
+            for row in rows:
+                stream.write(line_of(row))
+                writer.writerow(row)
+                errors += bool(row.get("error"))
+        os.replace(lines, self.jsonl)
+        os.replace(table, self.csv)
+        for shard in self._shards():
+            shard.unlink()
+        return errors

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
@@ -15,6 +15,9 @@ from emollm.data import audio
 from emollm.data.augment import Augmentation
 from emollm.data.features import FeatureStore, pad_features
 from emollm.data.utterance import Utterance, UtteranceTable
+
+if TYPE_CHECKING:
+    from emollm.data.transcripts import Transcripts
 
 
 @dataclass
@@ -57,6 +60,13 @@ class Batch:
         """One transcript, or None, for each utterance."""
         return [utterance.transcript for utterance in self.utterances]
 
+    def without(self, faults: Mapping[int, str]) -> Batch:
+        """The batch without some of its rows, which are broken for the reasons given."""
+        keep = [row for row in range(len(self)) if row not in faults]
+        broken = [(self.utterances[row], reason) for row, reason in faults.items()]
+        kept = self._each(lambda tensor: tensor[keep] if len(tensor) else tensor)
+        return replace(kept, utterances=[self.utterances[row] for row in keep], broken=[*self.broken, *broken])
+
     def to(self, device: Any, non_blocking: bool = False) -> Batch:
         """The same batch with its tensors on another device."""
         return self._each(lambda tensor: tensor.to(device=device, non_blocking=non_blocking))
@@ -82,6 +92,9 @@ class UtteranceDataset(Dataset[Item]):
         augmentation: changes of the waveform, in training only.
         seed: with ``epoch`` and the index it determines every random change, so a resumed run repeats them.
         store: features to take instead of decoding, where it has them.
+        transcripts: where to look up those that the table lacks; the sound of the others is decoded, so that they
+            can be written.
+        faults: utterances, by key, that are known to be broken, with their reasons.
     """
 
     def __init__(
@@ -93,6 +106,8 @@ class UtteranceDataset(Dataset[Item]):
         augmentation: Augmentation | None = None,
         seed: int = 0,
         store: FeatureStore | None = None,
+        transcripts: Transcripts | None = None,
+        faults: Mapping[str, str] | None = None,
     ) -> None:
         self.table = table
         self.decode = decode
@@ -101,28 +116,35 @@ class UtteranceDataset(Dataset[Item]):
         self.augmentation = augmentation if augmentation and augmentation.changes_waveform else None
         self.seed = seed
         self.store = store
+        self.transcripts = transcripts
+        self.faults = faults or {}
 
     def __len__(self) -> int:
         return len(self.table)
 
     def __getitem__(self, index: int | tuple[int, int]) -> Item:
-        return self._item(index, self.store)
+        return self._item(index, self.decode, self.store)
 
     def __getitems__(self, indices: Sequence[int | tuple[int, int]]) -> list[Item]:
-        """The items of one batch: all of them with features, or all of them with sound.
+        """The items of one batch: all of them with features, all of them with sound, or none with either.
 
         Stored features may vanish while a run goes on (someone clears the cache); what a batch then lacks is
         encoded anew, together with the rest of the batch.
         """
-        items = [self._item(index, self.store) for index in indices]
-        if len({item.features is None for item in items if item.error is None}) > 1:
-            return [self._item(index, None) for index in indices]
+        items = [self[index] for index in indices]
+        if len({(item.features is None, item.waveform is None) for item in items if item.error is None}) > 1:
+            return [self._item(index, True, None) for index in indices]
         return items
 
-    def _item(self, index: int | tuple[int, int], store: FeatureStore | None) -> Item:
+    def _item(self, index: int | tuple[int, int], decode: bool, store: FeatureStore | None) -> Item:
         epoch, index = index if isinstance(index, tuple) else (0, index)
         utterance = self.table[index]
-        if not self.decode:
+        if utterance.key in self.faults:
+            return Item(utterance, error=self.faults[utterance.key])
+        if self.transcripts is not None:
+            utterance = self.transcripts.recall(utterance)
+            decode = decode or utterance.transcript is None
+        if not decode:
             return Item(utterance)
         if utterance.path is None:
             return Item(utterance, error="no sound file is named")
@@ -140,6 +162,19 @@ class UtteranceDataset(Dataset[Item]):
             generator = torch.Generator().manual_seed(hash((self.seed, epoch, index)) % 2**63)
             waveform = self.augmentation.apply_waveform(waveform, generator)
         return Item(utterance, waveform)
+
+
+class BatchDataset(Dataset[list[Item]]):
+    """The same utterances, asked for by whole batches: for samplers that yield batches."""
+
+    def __init__(self, utterances: UtteranceDataset) -> None:
+        self.utterances = utterances
+
+    def __len__(self) -> int:
+        return len(self.utterances)
+
+    def __getitem__(self, indices: Sequence[int | tuple[int, int]]) -> list[Item]:
+        return self.utterances.__getitems__(indices)
 
 
 @dataclass(frozen=True)

@@ -3,18 +3,56 @@
 from __future__ import annotations
 
 import sys
+from concurrent.futures import ThreadPoolExecutor
 
 import torch
 from rich.progress import track
 from torch.utils.data import DataLoader
 
-from emollm.data.audio import AudioError, duration
+from emollm.data.augment import Augmentation
 from emollm.data.batch import Batch, Collate, UtteranceDataset
 from emollm.data.features import FeatureCache, FeatureStore
-from emollm.data.utterance import Utterance, UtteranceTable
+from emollm.data.processes import gather, mine, say
+from emollm.data.sounds import SoundIndex
+from emollm.data.utterance import UtteranceTable
 from emollm.models.backbones import Backbone
 
 _BYTES = 2  # float16
+_THREADS = 8
+
+
+def open_store(
+    backbone: Backbone,
+    settings: str,
+    table: UtteranceTable,
+    cache: FeatureCache,
+    augmentation: Augmentation,
+    index: SoundIndex,
+) -> FeatureStore | None:
+    """The store for the features of a table, or None, with the reason said.
+
+    Args:
+        backbone: the encoder.
+        settings: what its features depend on beside the sound.
+        table: what is to be encoded.
+        cache: whether, where, and how much.
+        augmentation: of the training data.
+        index: what is known of sound files.
+    """
+    reason = None
+    if not cache.enabled:
+        reason = "data.cache.enabled is false"
+    elif any(parameter.requires_grad for parameter in backbone.parameters()):
+        reason = "layers of the backbone are trained"
+    elif augmentation.changes_waveform:
+        reason = "the waveform is augmented"
+    else:
+        size = estimate_gb(backbone, sum(index.all_seconds(table)))
+        if size <= cache.max_gb:
+            return FeatureStore(cache.path, settings, index)
+        reason = f"it would take {size:.1f} GB, more than data.cache.max_gb ({cache.max_gb:g})"
+    say(f"Features are not cached: {reason}.")
+    return None
 
 
 def estimate_gb(backbone: Backbone, seconds: float) -> float:
@@ -22,69 +60,47 @@ def estimate_gb(backbone: Backbone, seconds: float) -> float:
     return seconds * backbone.frame_rate * len(backbone.layers) * backbone.width * _BYTES / 1e9
 
 
-def seconds_of(utterance: Utterance) -> float:
-    """Length of an utterance by its header; what cannot be read counts nothing here and is reported later."""
-    if utterance.path is None:
-        return 0.0
-    try:
-        end = duration(utterance.path) if utterance.end is None else utterance.end
-    except AudioError:
-        return 0.0
-    return max(0.0, end - (utterance.start or 0.0))
-
-
-def plan(
-    cache: FeatureCache, backbone: Backbone, table: UtteranceTable, changes_waveform: bool
-) -> tuple[float, str | None]:
-    """How large the features of a table are, and why they are not kept if they are not.
-
-    Args:
-        cache: whether the user wants them, and how large they may be.
-        backbone: the encoder.
-        table: the utterances.
-        changes_waveform: whether training changes the sound at random.
-
-    Returns:
-        Gigabytes (0 where other reasons speak against keeping them), and the reason or None.
-    """
-    if not cache.enabled:
-        return 0.0, "data.cache.enabled is false"
-    if any(parameter.requires_grad for parameter in backbone.parameters()):
-        return 0.0, "layers of the backbone are trained"
-    if changes_waveform:
-        return 0.0, "the waveform is augmented"
-    size = estimate_gb(backbone, sum(seconds_of(row) for row in table))
-    if size > cache.max_gb:
-        return size, f"it would take {size:.1f} GB, more than data.cache.max_gb ({cache.max_gb:g})"
-    return size, None
-
-
 def fill(
     store: FeatureStore,
-    table: UtteranceTable,
     backbone: Backbone,
     dataset: UtteranceDataset,
     device: torch.device,
     workers: int,
     batch_size: int,
 ) -> None:
-    """Encode what the store does not have; safe to interrupt, what is done stays done.
+    """Encode what the store does not have; processes share the work, and each waits for all of it.
+
+    Safe to interrupt: what is done stays done.
 
     Args:
         store: where the features go.
-        table: the utterances that lack features.
         backbone: the frozen encoder.
-        dataset: decodes them; those that cannot be decoded are left to be reported by the run.
+        dataset: decodes the utterances; those that cannot be decoded are left to be reported by the run.
         device: where the backbone runs.
         workers: processes that decode.
         batch_size: utterances a batch.
     """
-    loader = DataLoader(dataset, batch_size=batch_size, num_workers=workers, collate_fn=Collate({}))
+    with ThreadPoolExecutor(_THREADS) as pool:  # reading and hashing let go of the interpreter
+        held = list(pool.map(store.holds, dataset.table))
+    # As the first process sees it: others may have come later, and a run beside this one may be filling too.
+    missing = gather([row for row, there in enumerate(held) if not there])[0]
+    if not missing:
+        return
+    seconds = store.index.all_seconds(dataset.table)
+    size = estimate_gb(backbone, sum(seconds))
+    say(f"Features: {len(missing)} of {len(held)} utterances are made, {size:.2f} GB in all: {store.folder}")
+    # Of about one length, so that the encoder hardly pads; the longest first, so that want of memory shows soon.
+    rows = mine(sorted(missing, key=lambda row: -seconds[row]))
+    batches = [rows[start : start + batch_size] for start in range(0, len(rows), batch_size)]
+    loader = DataLoader(
+        dataset, batch_sampler=batches, num_workers=min(workers, len(batches)), collate_fn=Collate({})
+    )
     backbone.to(device)
-    text = f"Encoding {len(table)} utterances once"
-    for batch in track(loader, text, total=len(loader), disable=not sys.stderr.isatty()):
+    text = f"Encoding {len(rows)} utterances once"
+    for batch in track(loader, text, total=len(batches), disable=not sys.stderr.isatty()):
         if len(batch):
             _encode(store, batch, backbone, device)
+    gather(None)
 
 
 @torch.inference_mode()

@@ -1,57 +1,64 @@
-"""The order of training: a function of seed and epoch alone, so that a resumed run repeats it exactly."""
+"""Which utterances make a batch, in which order, and which process takes it."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from itertools import chain
 
 import torch
-from torch.utils.data import Sampler
+from torch.utils.data import DistributedSampler
+
+from emollm.errors import UserError
+
+Lengths = Callable[[Sequence[int]], Sequence[float]]
+"""Indices of utterances → their lengths, in any unit."""
 
 
-class EpochSampler(Sampler[tuple[int, int]]):
-    """Shuffles anew each epoch and yields (epoch, index), from which the dataset derives its randomness.
+# Both are DistributedSamplers so that Lightning sees that the processes' shares are taken care of.
+class EpochSampler(DistributedSampler[list[tuple[int, int]]]):
+    """Shuffles anew each epoch and yields batches of (epoch, index), from which all randomness of data follows.
+
+    The order is a function of seed and epoch alone, so that a resumed run repeats it exactly. Batches of all
+    processes together are those of a single process with as many utterances a batch.
 
     Args:
         size: number of utterances.
+        batch_size: utterances a batch and process.
         seed: of the whole run.
         weights: chance of each utterance to be drawn, with replacement; None visits each one once.
-        place: tells, when the first epoch begins, which epoch that is and how many of its utterances were consumed
-            before the run was interrupted; Lightning knows this only after it has asked for the loader.
-        rank: of this process.
-        world_size: number of processes; each gets an equal share.
         lengths: of each utterance, in any unit: batches are then formed of utterances of about one length.
-        batch_size: utterances a batch and process; needed with ``lengths``.
+        place: tells, when the first epoch begins, which epoch that is and how many of its batches this process
+            consumed before the run was interrupted; Lightning knows this only after it has asked for the loader.
+        rank: of this process.
+        world_size: number of processes; each gets as many utterances, so that a few may be left out of an epoch.
     """
 
     def __init__(
         self,
         size: int,
+        batch_size: int,
         seed: int = 0,
         weights: Sequence[float] | None = None,
+        lengths: Sequence[float] | None = None,
         place: Callable[[], tuple[int, int]] | None = None,
         rank: int = 0,
         world_size: int = 1,
-        lengths: Sequence[float] | None = None,
-        batch_size: int = 1,
     ) -> None:
+        if size < world_size:
+            raise UserError(
+                f"{size} training utterances are too few for {world_size} processes: use fewer devices."
+            )
+        super().__init__(range(size), world_size, rank, seed=seed)
         self.size = size
-        self.seed = seed
-        self.weights = weights
-        self.place = place
-        self.rank = rank
-        self.world_size = world_size
-        self.lengths = lengths
         self.batch_size = batch_size
-        self.epoch = 0
-
-    def set_epoch(self, epoch: int) -> None:
-        """Called by Lightning before each epoch."""
-        self.epoch = epoch
+        self.weights = weights
+        self.lengths = lengths
+        self.place = place
 
     def __len__(self) -> int:
-        return max(1, self.size // self.world_size)
+        return -(-(self.size // self.num_replicas) // self.batch_size)
 
-    def __iter__(self) -> Iterator[tuple[int, int]]:
+    def __iter__(self) -> Iterator[list[tuple[int, int]]]:
         skip = 0
         if self.place is not None:
             self.epoch, skip = self.place()
@@ -62,31 +69,75 @@ class EpochSampler(Sampler[tuple[int, int]]):
         else:
             weights = torch.tensor(self.weights, dtype=torch.double)
             order = torch.multinomial(weights, self.size, replacement=True, generator=generator)
-        places = order.tolist()
+        size = self.batch_size * self.num_replicas
+        lengths_of = None if self.lengths is None else self._lengths_of
+        batches = list(in_batches(order.tolist(), size, lengths_of))
         if self.lengths is not None:
-            size = self.batch_size * self.world_size
-            batches = bucketed(places, self.lengths, size)
-            # A batch that is not full must stay the last one, as the loader cuts the order into equal pieces.
-            full = [batch for batch in batches if len(batch) == size]
-            rest = [index for batch in batches if len(batch) < size for index in batch]
-            shuffle = torch.randperm(len(full), generator=generator).tolist()
-            places = [index for number in shuffle for index in full[number]] + rest
-        mine = places[self.rank :: self.world_size][: len(self)]
-        return iter([(self.epoch, index) for index in mine[skip:]])
+            # Only the last batch of a window may be unfilled, and only the last window has one.
+            full = len(batches) - (len(batches[-1]) < size)
+            shuffle = torch.randperm(full, generator=generator).tolist()
+            batches = [batches[number] for number in shuffle] + batches[full:]
+        for batch in batches[skip:]:
+            share = len(batch) // self.num_replicas
+            if share:
+                yield [(self.epoch, index) for index in batch[self.rank :: self.num_replicas][:share]]
+
+    def _lengths_of(self, indices: Sequence[int]) -> list[float]:
+        assert self.lengths is not None
+        return [self.lengths[index] for index in indices]
 
 
-def bucketed(order: Sequence[int], lengths: Sequence[float], batch_size: int, window: int = 50) -> list[list[int]]:
-    """An order cut into batches of about one length each, so that little is padded.
+class OrderedSampler(DistributedSampler[list[int]]):
+    """Yields batches in the order of the table but for their lengths, each utterance once.
+
+    Batches are dealt out to the processes in turn; where they do not come out even, the last ones get an empty
+    batch, as DDP waits for every process. The batches are the same for any number of processes, and so are the
+    scores, to the last bit.
+
+    Args:
+        size: number of utterances.
+        batch_size: utterances a batch.
+        lengths: where given, batches are formed of utterances of about one length; it is asked window by window,
+            so that the first batch of a long table need not wait.
+        rank: of this process.
+        world_size: number of processes.
+    """
+
+    def __init__(
+        self, size: int, batch_size: int, lengths: Lengths | None = None, rank: int = 0, world_size: int = 1
+    ) -> None:
+        super().__init__(range(size), world_size, rank, shuffle=False)
+        self.size = size
+        self.batch_size = batch_size
+        self.lengths = lengths
+
+    def __len__(self) -> int:
+        return -(-self.size // (self.batch_size * self.num_replicas))
+
+    def __iter__(self) -> Iterator[list[int]]:
+        batches = chain(in_batches(range(self.size), self.batch_size, self.lengths), iter(list, None))
+        for number in range(len(self) * self.num_replicas):
+            batch = next(batches)
+            if number % self.num_replicas == self.rank:
+                yield batch
+
+
+def in_batches(
+    order: Sequence[int], batch_size: int, lengths: Lengths | None = None, window: int = 50
+) -> Iterator[list[int]]:
+    """An order cut into batches; with lengths, into batches of about one length, so that little is padded.
 
     Args:
         order: indices of utterances.
-        lengths: of every utterance, by index.
         batch_size: utterances a batch; the last batch may be smaller.
+        lengths: of utterances.
         window: batches' worth of neighbours that are sorted together: longer windows pad less, shorter ones keep
             more of the order.
     """
-    batches = []
     for start in range(0, len(order), window * batch_size):
-        part = sorted(order[start : start + window * batch_size], key=lambda index: lengths[index])
-        batches += [part[first : first + batch_size] for first in range(0, len(part), batch_size)]
-    return batches
+        part = list(order[start : start + window * batch_size])
+        if lengths is not None:
+            length_of = dict(zip(part, lengths(part), strict=True))
+            part.sort(key=length_of.__getitem__)
+        for first in range(0, len(part), batch_size):
+            yield part[first : first + batch_size]

@@ -1,121 +1,168 @@
-"""Transcripts that a recogniser wrote, kept on disk: a recording is transcribed once, whatever runs come later."""
+"""Transcripts for utterances that come without: written once by a transcriber, and kept on disk."""
 
 from __future__ import annotations
 
 import contextlib
 import hashlib
 import json
-import sys
 from dataclasses import replace
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
-from rich.progress import track
+import torch
 
-from emollm.data import audio
-from emollm.data.batch import Batch
-from emollm.data.features import content_of
-from emollm.data.utterance import Utterance, UtteranceTable
+from emollm.data.sounds import SoundIndex
+from emollm.data.store import SoundStore
+from emollm.data.utterance import Utterance
+from emollm.errors import UserError
 from emollm.files import write_text
 from emollm.models.cache import cache_folder
 
 if TYPE_CHECKING:
+    from emollm.data.batch import Batch
     from emollm.models.transcribe import Transcriber
 
-_FORMAT = 1
+DEFAULT = "packaged:whisper-base"
+"""The transcriber that needs neither a hub nor a GPU."""
+_DECODING = "greedy 1"  # raise it when a transcriber writes something else
+_PIECE = 1 << 20  # bytes at both ends of a large file that tell it apart
 
 
-class TranscriptStore:
-    """One small file a transcript, named by what was heard and in a folder that belongs to one recogniser.
+class Transcripts(SoundStore):
+    """One small file an utterance, in a folder that belongs to one transcriber.
 
-    Files appear whole or not at all; processes and runs share them.
-
-    Args:
-        folder: of all transcripts.
-        source: of the recogniser, as ``data.transcriber`` names it.
-    """
-
-    def __init__(self, folder: Path, source: str) -> None:
-        self.folder = folder / hashlib.sha256(f"{_FORMAT}|{source}".encode()).hexdigest()[:16]
-
-    def file(self, utterance: Utterance) -> Path:
-        """Where the transcript of an utterance is, or will be.
-
-        Raises:
-            OSError: when the sound cannot be read.
-        """
-        digest = content_of(utterance)
-        digest.update(f"|{utterance.language}".encode())
-        name = digest.hexdigest()[:32]
-        return self.folder / name[:2] / f"{name[2:]}.json"
-
-    def read(self, utterance: Utterance) -> str | None:
-        """The transcript, or None where there is none yet."""
-        try:
-            return json.loads(self.file(utterance).read_text(encoding="utf-8"))["text"]
-        except (OSError, ValueError, KeyError):
-            return None
-
-    def write(self, utterance: Utterance, text: str) -> None:
-        """Keep a transcript; a cache that cannot be written costs time, never the run."""
-        try:
-            write_text(self.file(utterance), json.dumps({"text": text}, ensure_ascii=False))
-        except OSError:
-            return
-
-
-class Scribe:
-    """Writes the transcripts that a corpus does not have: from the cache, or by the recogniser.
+    It is named by the sound and the language that was given; transcripts of sound without a file are written anew.
 
     Args:
-        source: who writes, as ``data.transcriber``: ``packaged:whisper-base``…
+        source: who writes: ``packaged:whisper-base``, a local folder, or a size that faster-whisper knows.
+        index: what is known of sound files; None opens the one in the folder ``transcripts`` of emollm's cache,
+            where they all are.
     """
 
-    def __init__(self, source: str) -> None:
+    suffix = ".json"
+
+    def __init__(self, source: str, index: SoundIndex | None = None) -> None:
+        super().__init__(cache_folder() / "transcripts", identity(source), index)
         self.source = source
-        self._store = TranscriptStore(cache_folder() / "transcripts", source)
-        self._recogniser: Transcriber | None = None
 
-    def table(self, table: UtteranceTable, min_seconds: float, max_seconds: float) -> UtteranceTable:
-        """The table with a transcript for every utterance that has none and whose sound can be read.
+    def also(self, utterance: Utterance) -> str:
+        """A transcriber that is told the language writes other words."""
+        return f"|{utterance.language}"
 
-        What cannot be read stays without; the run itself reports it. Safe to interrupt: what is written stays.
+    def recall(self, utterance: Utterance) -> Utterance:
+        """The utterance with its transcript, if it has one or one was written before."""
+        if utterance.transcript is not None or utterance.path is None:
+            return utterance
+        try:
+            text = json.loads(self.file(utterance).read_text(encoding="utf-8"))["text"]
+        except (OSError, ValueError, KeyError, TypeError):
+            return utterance
+        return replace(utterance, transcript=text)
+
+    def write(self, utterance: Utterance, samples: np.ndarray) -> str:
+        """Write down what is said, and keep it if the disk allows.
 
         Args:
-            table: the utterances.
-            min_seconds: shorter recordings are broken.
-            max_seconds: longer recordings are broken.
+            utterance: its language, if it is known, is told to the transcriber.
+            samples: (S,) float32 at 16 kHz.
+
+        Raises:
+            UserError: when the transcriber cannot be loaded.
         """
-        without = [row for row in table if row.transcript is None and row.path is not None]
-        found = {row.key: text for row in without if (text := self._store.read(row)) is not None}
-        missing = [row for row in without if row.key not in found]
-        text = f"Transcribing {len(missing)} utterances once"
-        for row in track(missing, text, disable=not missing or not sys.stderr.isatty()):
-            with contextlib.suppress(audio.AudioError):
-                samples = audio.load(row.path, row.start, row.end, min_seconds, max_seconds)
-                found[row.key] = self._write(row, samples)
-        return table.map(lambda row: replace(row, transcript=found.get(row.key, row.transcript)))
-
-    def batch(self, batch: Batch) -> Batch:
-        """The batch with a transcript for every utterance; it must bring waveforms."""
-        assert batch.waveforms is not None
-        utterances = []
-        for index, (row, length) in enumerate(zip(batch.utterances, batch.lengths, strict=True)):
-            if row.transcript is None:
-                text = self._store.read(row) if row.path is not None else None
-                if text is None:
-                    text = self._write(row, batch.waveforms[index, : int(length)].numpy())
-                row = replace(row, transcript=text)
-            utterances.append(row)
-        return replace(batch, utterances=utterances)
-
-    def _write(self, row: Utterance, samples: np.ndarray) -> str:
-        if self._recogniser is None:
-            from emollm.models.transcribe import Transcriber
-
-            self._recogniser = Transcriber(self.source)
-        text = self._recogniser(samples, row.language)
-        if row.path is not None:
-            self._store.write(row, text)
+        text = self._transcriber(samples, utterance.language)
+        if utterance.path is not None:
+            with contextlib.suppress(OSError):
+                content = {"text": text, "transcriber": self.source}
+                write_text(self.file(utterance), json.dumps(content, ensure_ascii=False))
         return text
+
+    def fill(self, batch: Batch) -> Batch:
+        """The batch with a transcript for every utterance; what cannot be transcribed is broken from here on.
+
+        Raises:
+            UserError: when the transcriber cannot be loaded.
+        """
+        if batch.waveforms is None:
+            return batch
+        utterances, faults = [], {}
+        for row, (utterance, length) in enumerate(zip(batch.utterances, batch.lengths, strict=True)):
+            if utterance.transcript is None:
+                text, fault = self.attempt(utterance, batch.waveforms[row, : int(length)])
+                utterance = replace(utterance, transcript=text)
+                if fault is not None:
+                    faults[row] = fault
+            utterances.append(utterance)
+        return replace(batch, utterances=utterances).without(faults)
+
+    def attempt(self, utterance: Utterance, waveform: torch.Tensor) -> tuple[str | None, str | None]:
+        """The transcript of a (S,) waveform, or why there is none.
+
+        Raises:
+            UserError: when the transcriber cannot be loaded.
+        """
+        self.load()
+        try:
+            return self.write(utterance, waveform.cpu().numpy()), None
+        except Exception as error:  # CTranslate2 raises what it likes; one clip must not end the run
+            reason = next(iter(str(error).splitlines()), "no reason given")
+            return None, f"cannot be transcribed ({type(error).__name__}: {reason})"
+
+    def load(self) -> None:
+        """Have the transcriber ready.
+
+        Raises:
+            UserError: when it cannot be loaded.
+        """
+        self._transcriber  # noqa: B018
+
+    def close(self) -> None:
+        """Give the transcriber's memory back."""
+        self.__dict__.pop("_transcriber", None)
+
+    def __getstate__(self) -> dict[str, object]:
+        """Workers look up; only the main process writes."""
+        return {name: value for name, value in self.__dict__.items() if name != "_transcriber"}
+
+    @cached_property
+    def _transcriber(self) -> Transcriber:
+        from emollm.models.transcribe import Transcriber
+
+        try:
+            return Transcriber(self.source)
+        except UserError as error:
+            text = str(error)
+            if "data.transcriber" not in text:
+                text = (
+                    f"data.transcriber: {text.rstrip('.')}, or leave transcripts out with --data.transcriber none."
+                )
+            raise UserError(text) from error
+
+
+def identity(source: str) -> str:
+    """What the words of a transcriber depend on beside the sound: its weights, its precision, how it decodes.
+
+    Of a packaged model the checksums are known; of a local folder the ends of its files are read; a name of the
+    hub is taken at its word.
+    """
+    from emollm.models.packaged import PREFIX, find
+
+    weights: list[object] = [source]
+    if source.startswith(PREFIX):
+        weights = [(file.name, file.sha256) for file in find(source).files]
+    elif Path(source).is_dir():
+        weights = [(file.name, *_ends(file)) for file in sorted(Path(source).iterdir()) if file.is_file()]
+    # As the Transcriber chooses it.
+    precision = "float16" if torch.cuda.is_available() else "float32"
+    return json.dumps([_DECODING, precision, weights])
+
+
+def _ends(file: Path) -> tuple[int, str]:
+    """Size of a file, and the digest of its first and last bytes: all of a small one, enough of a large one."""
+    with file.open("rb") as stream:
+        content = stream.read(_PIECE)
+        size = stream.seek(0, 2)
+        stream.seek(max(0, size - _PIECE))
+        content += stream.read(_PIECE)
+    return size, hashlib.sha256(content).hexdigest()

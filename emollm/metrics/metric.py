@@ -27,6 +27,7 @@ class EmotionMetrics(Metric):
 
     Args:
         labels: the K labels, in the order of the columns of the probabilities.
+        gathers: whether processes put together what they collected; False where each has all of it.
     """
 
     full_state_update = False
@@ -36,8 +37,8 @@ class EmotionMetrics(Metric):
     predictions: list[Tensor]
     corpora: list[Tensor]
 
-    def __init__(self, labels: Sequence[str]) -> None:
-        super().__init__()
+    def __init__(self, labels: Sequence[str], gathers: bool = True) -> None:
+        super().__init__(sync_on_compute=gathers)
         if len(labels) < 2:
             raise UserError(f"The label set {list(labels)} is too small to choose from: give two labels or more.")
         self.labels = list(labels)

@@ -58,7 +58,7 @@ def from_predictions(source: str | Path | pd.DataFrame, labels: Sequence[str] | 
     """
     frame, name = (source, "The table") if isinstance(source, pd.DataFrame) else (read(source), str(source))
     counted = count(frame, labels, name)
-    metric = EmotionMetrics(counted.labels)
+    metric = EmotionMetrics(counted.labels, gathers=False)  # every process has the whole table
     metric.update(
         torch.tensor(counted.probabilities),
         torch.tensor(counted.targets),

@@ -21,6 +21,7 @@ from emollm.evaluation.calibration import Calibration
 from emollm.models.backbones import Backbone
 from emollm.modules.figures import Figures, Scores
 from emollm.modules.optimization import Optimization, parameter_groups, part_of, rate_at
+from emollm.modules.processes import find_unused_parameters, nothing_learnt
 from emollm.prediction import Prediction, from_scores
 
 
@@ -95,6 +96,11 @@ class EmotionModule(LightningModule, ABC):
         """Whether utterances must carry transcripts."""
         return False
 
+    @property
+    def uses_all_weights(self) -> bool:
+        """Whether every step trains every trained weight."""
+        return True
+
     def portable_recipe(self) -> dict[str, Any]:
         """The recipe with everything that lies in files of this machine written into it."""
         return dict(self.recipe or {})
@@ -163,6 +169,8 @@ class EmotionModule(LightningModule, ABC):
         if not self.built:
             self.build()
             self.built = True
+        if self._trainer is not None and not self.uses_all_weights:
+            find_unused_parameters(self.trainer.strategy)
 
     def on_validation_epoch_start(self) -> None:
         """Forget the last pass, the sanity check's included."""
@@ -180,7 +188,8 @@ class EmotionModule(LightningModule, ABC):
     def training_step(self, batch: Batch, batch_idx: int) -> Tensor | None:
         """Loss of a batch; a batch in which nothing could be read is passed over."""
         if not len(batch):
-            return None
+            # DDP waits for the gradients of every process.
+            return nothing_learnt(self) if self._trainer is not None and self.trainer.world_size > 1 else None
         loss = self.loss(batch)
         self.log("train/loss", loss, prog_bar=True, batch_size=len(batch))
         return loss

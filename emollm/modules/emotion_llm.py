@@ -142,6 +142,11 @@ class EmotionLLM(EmotionModule):
             return any(template.needs_transcript for template in self.templates)
         return "transcript" in self.template.inputs
 
+    @property
+    def uses_all_weights(self) -> bool:
+        """A warm-up leaves out the adapter, later stages its head, and a stage without audio the interface."""
+        return not self.stages
+
     def parts(self) -> dict[str, nn.Module]:
         """Backbone, interface (with layer mix and norm) and LLM."""
         parts: dict[str, nn.Module] = {}

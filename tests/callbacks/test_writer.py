@@ -34,13 +34,22 @@ def quiet():
 
 @pytest.fixture
 def writer(tmp_path):
-    one = PredictionWriter(tmp_path / "out", LABELS, "m@1")
-    one.start()
-    return one
+    return started(PredictionWriter(tmp_path / "out", LABELS, "m@1"))
 
 
-def again(writer, model="m@1"):
-    return PredictionWriter(writer.output, LABELS, model)
+def started(writer, rank=0):
+    if rank == 0:
+        writer.start()
+    writer.open(rank)
+    return writer
+
+
+def again(writer, model="m@1", restart=False):
+    return PredictionWriter(writer.output, LABELS, model, restart)
+
+
+def lines(writer):
+    return [json.loads(line) for line in writer.jsonl.read_text(errors="surrogateescape").split("\n")[:-1]]
 
 
 def test_rows_are_on_the_disk_as_soon_as_they_are_appended(writer):
@@ -55,11 +64,10 @@ def test_the_csv_equals_the_jsonl_in_the_order_of_the_source(writer):
         [row("c.wav"), row("a.wav", transcript='a "quoted", line\nand more'), row("b.wav", error="torn")]
     )
     writer.finish(table("a.wav", "b.wav", "c.wav"), quiet())
-    lines = [json.loads(line) for line in writer.jsonl.read_text().splitlines()]
-    assert [line["path"] for line in lines] == ["a.wav", "b.wav", "c.wav"]
+    assert [line["path"] for line in lines(writer)] == ["a.wav", "b.wav", "c.wav"]
     frame = pd.read_csv(writer.csv)
     assert list(frame.columns) == columns(LABELS)
-    for line, (_, cells) in zip(lines, frame.iterrows(), strict=True):
+    for line, (_, cells) in zip(lines(writer), frame.iterrows(), strict=True):
         for name, cell in cells.items():
             value = line.get(name)
             assert (pd.isna(cell) and value is None) or cell == value, name
@@ -85,15 +93,15 @@ def test_another_models_rows_are_refused_and_kept(writer):
     with pytest.raises(UserError, match="another model"):
         again(writer, "m@2").start()
     assert writer.jsonl.read_text() == before
-    assert again(writer, "m@2").start(restart=True) == set()
+    assert again(writer, "m@2", restart=True).start() == set()
 
 
 @pytest.mark.parametrize("text", ["one\u2028two", "one\x85two", "one\x0btwo", "one\ntwo"])
 def test_a_transcript_may_hold_any_line_separator(writer, text):
     writer.append([row("a.wav", transcript=text)])
     assert again(writer).start() == {"a.wav"}
-    (kept,) = again(writer).finish(table("a.wav"), quiet())
-    assert kept["transcript"] == text
+    again(writer).finish(table("a.wav"), quiet())
+    assert [line["transcript"] for line in lines(writer)] == [text]
 
 
 def test_a_file_name_need_not_be_utf_8(writer):
@@ -115,8 +123,8 @@ def test_two_stretches_of_one_file_are_two_rows(writer):
             Utterance(id="1", path=Path("a.wav"), start=0.0, end=1.5),
         ]
     )
-    kept = again(writer).finish(source, quiet())
-    assert [one["path"] for one in kept] == ["a.wav#t=1.5", "a.wav#t=0,1.5"]
+    again(writer).finish(source, quiet())
+    assert [line["path"] for line in lines(writer)] == ["a.wav#t=1.5", "a.wav#t=0,1.5"]
 
 
 def test_an_utterance_without_sound_goes_by_its_id(writer):
@@ -125,3 +133,53 @@ def test_an_utterance_without_sound_goes_by_its_id(writer):
     assert again(writer).start() == {"row 1"}
     with writer.csv.open() as stream:
         assert [line["path"] for line in csv.DictReader(stream)] == ["row 1"]
+
+
+def test_several_processes_write_shards_that_the_first_one_merges_once(writer):
+    others = [started(again(writer), rank) for rank in (1, 2)]
+    writer.append([row("b.wav")])
+    others[0].append([row("a.wav"), row("d.wav", error="torn")])
+    others[1].append([row("c.wav")])
+    for other in others:
+        other.close()
+    assert len(list(writer.output.glob("*rank*"))) == 2
+    out = quiet()
+    writer.finish(table("a.wav", "b.wav", "c.wav", "d.wav"), out)
+    assert [line["path"] for line in lines(writer)] == ["a.wav", "b.wav", "c.wav", "d.wav"]
+    assert list(pd.read_csv(writer.csv)["path"]) == ["a.wav", "b.wav", "c.wav", "d.wav"]
+    assert "4 recordings, 1 with an error" in out.file.getvalue()
+    assert sorted(file.name for file in writer.output.iterdir()) == ["predictions.csv", "predictions.jsonl"]
+
+
+def test_shards_of_a_killed_run_are_merged_by_the_next(writer):
+    other = started(again(writer), 1)
+    writer.append([row("a.wav")])
+    other.append([row("b.wav"), row("c.wav", error="torn")])
+    shard = writer.output / "predictions.rank1.jsonl"
+    shard.write_bytes(shard.read_bytes() + b'{"path": "d.w')
+    assert again(writer).start() == {"a.wav", "b.wav"}
+    assert not shard.exists()
+    assert [line["path"] for line in lines(writer)] == ["a.wav", "b.wav"]
+
+
+def test_a_kill_between_merging_and_tidying_up_leaves_no_row_twice(writer):
+    other = started(again(writer), 1)
+    other.append([row("a.wav")])
+    left = (writer.output / "predictions.rank1.jsonl").read_bytes()
+    again(writer).start()
+    (writer.output / "predictions.rank1.jsonl").write_bytes(left)
+    assert again(writer).start() == {"a.wav"}
+    assert len(lines(writer)) == 1
+
+
+def test_a_new_beginning_forgets_shards_too(writer):
+    started(again(writer), 1).append([row("a.wav")])
+    assert again(writer, restart=True).start() == set()
+    assert not list(writer.output.glob("*rank*"))
+
+
+def test_another_models_shards_are_refused_and_kept(writer):
+    started(again(writer), 1).append([row("a.wav")])
+    with pytest.raises(UserError, match="another model"):
+        again(writer, "m@2").start()
+    assert (writer.output / "predictions.rank1.jsonl").is_file()

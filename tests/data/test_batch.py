@@ -5,7 +5,7 @@ import soundfile
 import torch
 
 from emollm.data.augment import Augmentation
-from emollm.data.batch import Collate, Item, UtteranceDataset
+from emollm.data.batch import BatchDataset, Collate, Item, UtteranceDataset
 from emollm.data.features import FeatureStore
 from emollm.data.utterance import Utterance, UtteranceTable
 from tests.fake_corpus import tone
@@ -95,6 +95,20 @@ def test_stored_features_stand_in_for_the_sound(table, tmp_path):
     assert batch.waveforms is None
     assert batch.features.shape == (2, 2, 5, 3)
     assert len(batch.broken) == 4, "what cannot be read is told from features too"
+
+
+def test_known_faults_are_told_without_trying(table):
+    dataset = UtteranceDataset(table, decode=False, faults={"good0": "cannot be transcribed"})
+    batch = COLLATE(items(dataset))
+    assert [(row.id, reason) for row, reason in batch.broken] == [("good0", "cannot be transcribed")]
+    assert len(batch) == len(table) - 1
+
+
+def test_an_empty_batch_may_be_asked_for(table):
+    """As of the process that runs out of utterances first."""
+    batch = COLLATE(BatchDataset(UtteranceDataset(table))[[]])
+    assert len(batch) == 0
+    assert batch.broken == []
 
 
 def test_a_batch_never_mixes_features_and_sound(table, tmp_path):

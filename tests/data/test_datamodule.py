@@ -2,6 +2,7 @@
 
 import pandas as pd
 import pytest
+import soundfile
 import torch
 from lightning.pytorch import LightningModule, Trainer
 
@@ -12,6 +13,7 @@ from emollm.data.protocols import FoldColumn
 from emollm.errors import UserError
 from emollm.modules.probe import Probe
 from tests.fake_corpus import write_ravdess
+from tests.scribe import Scribe
 from tests.small import LABELS, run
 
 
@@ -23,6 +25,10 @@ def corpus(tmp_path):
 def data_of(*corpora, labels=LABELS, **options):
     options = {"other_labels": "drop", "num_workers": 0, "batch_size": 2} | options
     return EmotionData(list(corpora), options.pop("protocol", FoldColumn("emobox_fold")), labels, **options)
+
+
+def seconds(utterance):
+    return soundfile.info(utterance.path).duration
 
 
 class Deaf(LightningModule):
@@ -75,7 +81,79 @@ def test_missing_transcripts_are_one_error_with_ways_out(corpus, monkeypatch):
     assert text.count("data.transcriber") == 1, "told once for all utterances"
     assert "9 ×" in text
     set_up(data_of(corpus), Deaf(needs_transcript=False))
-    set_up(data_of(corpus, transcriber="packaged:whisper-base"), Deaf(needs_transcript=True))
+
+
+def test_missing_transcripts_are_written_before_the_run(corpus, monkeypatch, tmp_path, capsys):
+    """A model that reads alone then gets no sound; what cannot be transcribed is a broken row."""
+    from dataclasses import replace
+
+    monkeypatch.setenv("EMOLLM_CACHE", str(tmp_path / "cache"))
+    scribe, read = Scribe.stand_in(monkeypatch), corpus.read
+    monkeypatch.setattr(corpus, "read", lambda: read().map(lambda row: replace(row, transcript=None)))
+    options = {"transcriber": "packaged:whisper-base"}
+    data = data_of(corpus, **options)
+    scribe.refuses = {min(round(seconds(row) * 16_000) for row in data.read().validation)}
+    set_up(data, Deaf(needs_transcript=True))
+    assert "9 of 9 are written by packaged:whisper-base" in capsys.readouterr().out
+    assert all(text.endswith("samples") for text in data.parts.train.values("transcript"))
+    batches = [*data.train_dataloader(), *data.val_dataloader()]
+    assert all(batch.waveforms is None for batch in batches)
+    assert sum(map(len, batches)) == 8
+    assert [reason[:21] for batch in batches for _, reason in batch.broken] == ["cannot be transcribed"]
+    scribe.refuses = set()
+    set_up(data_of(corpus, **options), Deaf(needs_transcript=True))
+    assert "1 of 9 are written" in capsys.readouterr().out, "the others are kept"
+    set_up(data_of(corpus, **options), Deaf(needs_transcript=True), "test")
+    assert "3 of 3 are written" in capsys.readouterr().out
+
+
+def test_features_are_kept_where_transcripts_had_to_be_written(corpus, tiny_wavlm, tmp_path, monkeypatch):
+    from dataclasses import replace
+
+    from emollm.models.backbones import BackboneSpec
+
+    monkeypatch.setenv("EMOLLM_CACHE", str(tmp_path / "cache"))
+    Scribe.stand_in(monkeypatch)
+    read = corpus.read
+    monkeypatch.setattr(corpus, "read", lambda: read().map(lambda row: replace(row, transcript=None)))
+    monkeypatch.setattr(Probe, "needs_transcript", True)
+    data = data_of(corpus, transcriber="packaged:whisper-base")
+    set_up(data, Probe(LABELS, BackboneSpec(str(tiny_wavlm))))
+    for batch in data.train_dataloader():
+        assert batch.features is not None
+        assert None not in batch.transcripts
+
+
+def test_an_ablation_reads_what_a_recogniser_wrote(corpus, tmp_path, monkeypatch):
+    """In place of the reference; the main pass, and ablations that hide words, are as they were."""
+    from emollm.data.ablations import ABLATIONS
+
+    monkeypatch.setenv("EMOLLM_CACHE", str(tmp_path / "cache"))
+    scribe = Scribe.stand_in(monkeypatch)
+    data = data_of(corpus)
+    set_up(data, Deaf(needs_transcript=True), "test")
+    reference = [text for batch in data.test_dataloader() for text in batch.transcripts]
+    assert all(text and "samples" not in text for text in reference)
+    by_name = {ablation.name: ablation for ablation in ABLATIONS}
+    data.ablation = by_name["asr_transcript"]
+    written = [text for batch in data.test_dataloader() for text in batch.transcripts]
+    assert all(text.endswith("samples") for text in written)
+    assert len(written) == len(scribe.heard) == len(reference)
+    data.ablation = by_name["audio"]
+    assert {text for batch in data.test_dataloader() for text in batch.transcripts} == {None}
+
+
+def test_a_second_stage_reads_its_part_and_not_the_first_again(corpus, tiny_wavlm, tmp_path, capsys):
+    from emollm.models.backbones import BackboneSpec
+
+    module = Probe(LABELS, BackboneSpec(str(tiny_wavlm)))
+    data = set_up(data_of(corpus, cache=FeatureCache(folder=str(tmp_path / "cache"))), module)
+    assert "9 of 9 utterances are made" in capsys.readouterr().out
+    data.setup("validate")
+    assert capsys.readouterr().out == ""
+    data.setup("test")
+    assert "3 of 3 utterances are made" in capsys.readouterr().out
+    assert all(batch.features is not None for batch in [*data.train_dataloader(), *data.test_dataloader()])
 
 
 def test_an_empty_part_is_told(corpus, tmp_path):
@@ -178,3 +256,15 @@ def test_scores_are_the_same_with_and_without_the_store(small_run, tmp_path, cap
         assert list(other.index) == list(without.index)
         assert (other - without).abs().max().max() < 1e-4
     assert without.to_numpy().std() > 1e-3, "scores that say something"
+
+
+def test_scores_and_their_order_are_the_same_with_and_without_buckets(small_run, tmp_path):
+    args = ["--config", small_run.config, "--ckpt_path", small_run.checkpoint]
+    args += ["--ablations=none", "--baselines=none", "--data.other_labels", "drop", "--data.batch_size", "2"]
+    plain, bucketed = (
+        pd.read_csv(run(tmp_path, "test", *args, "--data.bucket", bucket) / "predictions.csv")
+        for bucket in ("false", "true")
+    )
+    assert list(bucketed["path"]) == list(plain["path"])
+    chances = [column for column in plain if column.startswith("p_")]
+    assert (bucketed[chances] - plain[chances]).abs().max().max() < 1e-4

@@ -2,13 +2,17 @@
 
 import multiprocessing
 import os
+import signal
+import time
 
 import pytest
 import soundfile
 import torch
 
+from emollm.data.batch import UtteranceDataset
+from emollm.data.encode import fill
 from emollm.data.features import FeatureStore, pad_features
-from emollm.data.utterance import Utterance
+from emollm.data.utterance import Utterance, UtteranceTable
 from emollm.errors import UserError
 from emollm.models.backbones import BackboneSpec
 from emollm.modules.probe import Probe
@@ -42,6 +46,18 @@ def test_changed_sound_another_stretch_and_another_backbone_have_other_files(tmp
     soundfile.write(utterance.path, tone(400, 0.4), 16_000)
     files.add(open_store(tmp_path).file(utterance))
     assert len(files) == 6
+
+
+def test_a_file_goes_by_what_is_heard_and_not_by_the_utterance(tmp_path, utterance):
+    """An ablation lends an utterance the sound of another one."""
+    store = open_store(tmp_path)
+    soundfile.write(tmp_path / "b.wav", tone(500, 0.4), 16_000)
+    store.write(utterance, torch.zeros(1, 1, 1))
+    store.write(Utterance(id="b", path=tmp_path / "b.wav"), torch.ones(1, 1, 1))
+    lent = Utterance(id=utterance.id, path=tmp_path / "b.wav")
+    assert lent.key == utterance.key
+    assert store.read(lent).item() == 1
+    assert store.read(utterance).item() == 0
 
 
 def test_the_same_sound_elsewhere_has_the_same_file(tmp_path, utterance):
@@ -114,6 +130,64 @@ def test_two_processes_may_fill_the_store_at_once(tmp_path, utterance):
         assert store.read(utterance).unique().numel() == 1, "a whole file of one of the writers"
     assert [writer.exitcode for writer in writers] == [0, 0]
     assert [file.suffix for file in store.file(utterance).parent.iterdir()] == [".npy"]
+
+
+class Slow(torch.nn.Module):
+    """A backbone of one layer and two numbers a frame; it takes its time."""
+
+    layers, width, frame_rate = [1], 2, 50.0
+
+    def forward(self, waveforms, lengths):
+        time.sleep(0.05)
+        frames = lengths // 320
+        mask = torch.arange(int(frames.max())) < frames[:, None]
+        return torch.ones(len(lengths), 1, mask.shape[1], 2) * frames[:, None, None, None], mask
+
+
+def _fill(folder, table, ready):
+    ready.wait()
+    dataset = UtteranceDataset(table)
+    fill(FeatureStore(folder, "a backbone"), Slow(), dataset, torch.device("cpu"), 0, 2)
+
+
+def test_one_run_is_killed_while_two_fill_the_store(tmp_path, capsys):
+    for index in range(12):
+        soundfile.write(tmp_path / f"{index}.wav", tone(100 * index + 100, 0.2 + 0.02 * index), 16_000)
+    table = UtteranceTable(Utterance(id=str(i), path=tmp_path / f"{i}.wav") for i in range(12))
+    context = multiprocessing.get_context("fork")
+    ready = context.Event()
+    folder = tmp_path / "features"
+    runs = [context.Process(target=_fill, args=(folder, table, ready)) for _ in range(2)]
+    for run in runs:
+        run.start()
+    ready.set()
+    while not list(folder.rglob("*.npy")):
+        time.sleep(0.01)
+    runs[0].kill()
+    for run in runs:
+        run.join()
+    assert [run.exitcode for run in runs] == [-signal.SIGKILL, 0]
+    store = FeatureStore(folder, "a backbone")
+    for row in table:
+        length = soundfile.info(row.path).frames // 320
+        assert torch.equal(store.read(row), torch.full((1, length, 2), length, dtype=torch.float16))
+
+
+def test_batches_to_encode_are_of_one_length_and_the_longest_comes_first(tmp_path, capsys):
+    seconds = [0.2, 0.8, 0.3, 0.9, 0.25, 0.85]
+    for index, length in enumerate(seconds):
+        soundfile.write(tmp_path / f"{index}.wav", tone(300, length), 16_000)
+    (tmp_path / "torn.wav").write_bytes(b"RIFF")
+    names = [*map(str, range(6)), "torn", "gone"]
+    table = UtteranceTable(Utterance(id=name, path=tmp_path / f"{name}.wav") for name in names)
+    store, backbone, batches = FeatureStore(tmp_path / "features", "x"), Slow(), []
+    backbone.register_forward_pre_hook(lambda _, inputs: batches.append((inputs[1] / 16_000).tolist()))
+    fill(store, backbone, UtteranceDataset(table), torch.device("cpu"), 0, 3)
+    assert [pytest.approx(batch) for batch in batches] == [[0.9, 0.85, 0.8], [0.3, 0.25, 0.2]]
+    assert "7 of 8 utterances are made" in capsys.readouterr().out
+    backbone.to("cpu")
+    fill(store, backbone, UtteranceDataset(table), torch.device("cpu"), 0, 3)
+    assert len(batches) == 2, "nothing is encoded twice"
 
 
 def test_features_are_padded_behind_their_ends():

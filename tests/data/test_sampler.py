@@ -1,42 +1,54 @@
-"""The order of training."""
+"""Which utterances make a batch, in which order, and which process takes it."""
 
 from collections import Counter
 
 import pytest
 
-from emollm.data.sampler import EpochSampler, bucketed
+from emollm.data.sampler import EpochSampler, OrderedSampler, in_batches
+from emollm.errors import UserError
+
+LENGTHS = [float((7 * index) % 20) for index in range(20)]
 
 
-def order(epoch=0, **options):
-    sampler = EpochSampler(20, **options)
-    sampler.set_epoch(epoch)
+def epoch(number=0, size=20, batch_size=1, **options):
+    sampler = EpochSampler(size, batch_size, **options)
+    sampler.set_epoch(number)
     return list(sampler)
 
 
-def indices(places):
-    return [index for _, index in places]
+def indices(batches):
+    return [index for batch in batches for _, index in batch]
+
+
+def lengths(part):
+    return [LENGTHS[index] for index in part]
+
+
+def padding(batches):
+    return sum(max(lengths(batch)) * len(batch) - sum(lengths(batch)) for batch in batches)
 
 
 def test_the_order_is_a_function_of_seed_and_epoch():
-    assert order(3, seed=1) == order(3, seed=1)
-    assert order(3, seed=1) != order(3, seed=2)
-    assert indices(order(3)) != indices(order(4))
-    assert sorted(indices(order(3))) == list(range(20))
-    assert {epoch for epoch, _ in order(3)} == {3}
+    assert epoch(3, seed=1) == epoch(3, seed=1)
+    assert epoch(3, seed=1) != epoch(3, seed=2)
+    assert indices(epoch(3)) != indices(epoch(4))
+    assert sorted(indices(epoch(3))) == list(range(20))
+    assert {number for batch in epoch(3) for number, _ in batch} == {3}
 
 
-def test_a_resumed_run_goes_on_within_the_epoch_and_the_next_one_is_whole():
-    whole = {epoch: order(epoch) for epoch in (2, 3)}
-    sampler = EpochSampler(20, place=lambda: (2, 12))
+@pytest.mark.parametrize("options", [{}, {"lengths": LENGTHS}])
+def test_a_resumed_run_goes_on_within_the_epoch_and_the_next_one_is_whole(options):
+    whole = {number: epoch(number, batch_size=3, **options) for number in (2, 3)}
+    sampler = EpochSampler(20, 3, place=lambda: (2, 4), **options)
     sampler.set_epoch(2)
-    assert list(sampler) == whole[2][12:]
+    assert list(sampler) == whole[2][4:]
     sampler.set_epoch(3)
     assert list(sampler) == whole[3]
 
 
 def test_the_place_is_asked_for_when_the_epoch_begins():
     asked = []
-    sampler = EpochSampler(20, place=lambda: asked.append(1) or (0, 0))
+    sampler = EpochSampler(20, 2, place=lambda: asked.append(1) or (0, 0))
     len(sampler)
     assert asked == []
     list(sampler)
@@ -44,68 +56,80 @@ def test_the_place_is_asked_for_when_the_epoch_begins():
     assert asked == [1]
 
 
-@pytest.mark.parametrize(("size", "world"), [(20, 3), (20, 4), (7, 2)])
-def test_processes_share_an_epoch_equally_and_without_overlap(size, world):
-    shares = [list(EpochSampler(size, rank=rank, world_size=world)) for rank in range(world)]
-    assert {len(share) for share in shares} == {size // world}
-    assert len({index for share in shares for _, index in share}) == world * (size // world)
-    assert len(EpochSampler(size, rank=0, world_size=world)) == size // world
+@pytest.mark.parametrize(("size", "world"), [(20, 3), (20, 4), (7, 2), (13, 2)])
+@pytest.mark.parametrize("bucket", [False, True])
+def test_processes_share_an_epoch_equally_and_without_overlap(size, world, bucket):
+    options = {"size": size, "batch_size": 2, "lengths": LENGTHS[:size] if bucket else None}
+    shares = [epoch(rank=rank, world_size=world, **options) for rank in range(world)]
+    for share in shares:
+        assert [len(batch) for batch in share] == [len(batch) for batch in shares[0]]
+        assert len(indices(share)) == size // world
+        assert len(share) == len(EpochSampler(size, 2, world_size=world))
+    assert len({index for share in shares for index in indices(share)}) == world * (size // world)
+
+
+@pytest.mark.parametrize("options", [{}, {"lengths": LENGTHS}])
+def test_batches_of_all_processes_are_those_of_one(options):
+    """So that DDP, which takes the mean of the processes' gradients, takes the same steps."""
+    one = epoch(1, batch_size=4, **options)
+    two = [epoch(1, batch_size=2, rank=rank, world_size=2, **options) for rank in (0, 1)]
+    assert [sorted(batch) for batch in one] == [sorted(a + b) for a, b in zip(*two, strict=True)]
+
+
+def test_more_processes_than_utterances_are_refused():
+    with pytest.raises(UserError, match="3 training utterances are too few for 4 processes"):
+        EpochSampler(3, 1, world_size=4)
 
 
 def test_weights_balance_labels():
     labels = ["angry"] * 90 + ["sad"] * 10
     weights = [1 / labels.count(label) for label in labels]
     counts = Counter()
-    for epoch in range(20):
-        sampler = EpochSampler(100, weights=weights)
-        sampler.set_epoch(epoch)
-        counts.update(labels[index] for _, index in sampler)
+    for number in range(20):
+        counts.update(labels[index] for index in indices(epoch(number, size=100, weights=weights)))
     assert counts["sad"] / counts.total() == pytest.approx(0.5, abs=0.05)
 
 
-LENGTHS = [float((7 * index) % 20) for index in range(20)]
-
-
-def padding(order, size):
-    batches = [order[start : start + size] for start in range(0, len(order), size)]
-    return sum(max(LENGTHS[i] for i in batch) * len(batch) - sum(LENGTHS[i] for i in batch) for batch in batches)
-
-
 def test_batches_are_of_about_one_length_and_come_in_random_order():
-    sorted_out = indices(order(lengths=LENGTHS, batch_size=3))
-    assert sorted(sorted_out) == list(range(20))
-    assert padding(sorted_out, 3) < 0.5 * padding(indices(order()), 3)
-    assert indices(order(1, lengths=LENGTHS, batch_size=3)) != sorted_out
-    first = [sorted_out[start] for start in range(0, 18, 3)]
-    assert [LENGTHS[i] for i in first] != sorted(LENGTHS[i] for i in first)
+    sorted_out = epoch(batch_size=3, lengths=LENGTHS)
+    assert sorted(indices(sorted_out)) == list(range(20))
+    batches = [[index for _, index in batch] for batch in sorted_out]
+    plain = [[index for _, index in batch] for batch in epoch(batch_size=3)]
+    assert padding(batches) < 0.5 * padding(plain)
+    assert epoch(1, batch_size=3, lengths=LENGTHS) != sorted_out
+    first = [LENGTHS[batch[0]] for batch in batches[:-1]]
+    assert first != sorted(first)
 
 
-def test_an_unfilled_batch_stays_the_last_one():
-    for epoch in range(5):
-        places = indices(order(epoch, lengths=LENGTHS, batch_size=3))
-        for start in range(0, 18, 3):
-            batch = [LENGTHS[i] for i in places[start : start + 3]]
-            assert max(batch) - min(batch) <= 3
+def test_an_unfilled_batch_comes_last():
+    for number in range(5):
+        sizes = [len(batch) for batch in epoch(number, batch_size=3, lengths=LENGTHS)]
+        assert sizes == [3] * 6 + [2]
 
 
-def test_a_resumed_epoch_keeps_its_batches():
-    whole = order(2, lengths=LENGTHS, batch_size=3)
-    sampler = EpochSampler(20, place=lambda: (2, 6), lengths=LENGTHS, batch_size=3)
-    sampler.set_epoch(2)
-    assert list(sampler) == whole[6:]
+@pytest.mark.parametrize("world", [1, 2, 3])
+@pytest.mark.parametrize("size", [0, 1, 4, 20])
+def test_evaluation_sees_every_utterance_once_in_as_many_batches_everywhere(size, world):
+    samplers = [OrderedSampler(size, 3, lengths, rank, world) for rank in range(world)]
+    shares = [list(sampler) for sampler in samplers]
+    assert {len(share) for share in shares} == {len(samplers[0])}
+    assert sorted(index for share in shares for batch in share for index in batch) == list(range(size))
+    alone = list(OrderedSampler(size, 3, lengths))
+    dealt = [batch for batches in zip(*shares, strict=True) for batch in batches]
+    assert dealt[: len(alone)] == alone, "the batches of one process, dealt out in turn"
+    assert not any(dealt[len(alone) :])
 
 
-def test_processes_share_batches_of_one_length():
-    shares = [indices(order(lengths=LENGTHS, batch_size=2, rank=rank, world_size=2)) for rank in (0, 1)]
-    assert len({*shares[0], *shares[1]}) == 20
-    for start in range(0, 10, 2):
-        both = [LENGTHS[i] for share in shares for i in share[start : start + 2]]
-        assert max(both) - min(both) <= 4
+def test_lengths_are_asked_for_window_by_window():
+    asked = []
+    batches = in_batches(range(20), 2, lambda part: asked.append(len(part)) or lengths(part), window=2)
+    assert next(batches)
+    assert asked == [4]
+    assert len(list(batches)) == 9
+    assert asked == [4] * 5
 
 
 def test_buckets_keep_neighbours_within_a_window():
-    batches = bucketed(range(20), LENGTHS, 2, window=2)
-    assert [sorted(index for batch in batches[n : n + 2] for index in batch) for n in (0, 2)] == [
-        [0, 1, 2, 3],
-        [4, 5, 6, 7],
-    ]
+    batches = list(in_batches(range(20), 2, lengths, window=2))
+    assert [sorted(batches[n] + batches[n + 1]) for n in (0, 2)] == [[0, 1, 2, 3], [4, 5, 6, 7]]
+    assert list(in_batches(range(5), 2)) == [[0, 1], [2, 3], [4]]

@@ -45,7 +45,7 @@ def fit(module, corpus, **options):
 
 def everything(module, data):
     """Statistics and targets of the training part, in order."""
-    batches = list(data._loader(data.parts.train))
+    batches = list(data._in_order(data._dataset(data.parts.train)))
     return torch.cat([module.statistics(b) for b in batches]), torch.cat([b.targets for b in batches])
 
 

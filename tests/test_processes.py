@@ -1,0 +1,159 @@
+"""Two processes do what one does: the same weights, the same figures, every row once."""
+
+import json
+
+import pandas as pd
+import pytest
+import soundfile
+import torch
+import yaml
+
+from emollm.__main__ import main
+from tests.fake_corpus import tone, write_ravdess
+from tests.side_by_side import run_commands
+from tests.small import recipe
+
+
+@pytest.fixture(scope="module")
+def home(tiny_wavlm, tiny_llama, tmp_path_factory):
+    """A recipe with a warm-up that leaves the LLM out and a stage that leaves its adapter as it is."""
+    folder = tmp_path_factory.mktemp("processes")
+    stages = [{"epochs": 1, "answer": "head"}, {"epochs": 1, "train_adapter": False}, {"epochs": 1}]
+    corpus = write_ravdess(folder / "ravdess", emotions=5)
+    values = {
+        "model": recipe(tiny_wavlm, tiny_llama, stages=stages),
+        "data": {
+            "corpora": [{"class_path": "emollm.data.corpora.Ravdess", "init_args": {"root": str(corpus)}}],
+            "protocol": {"class_path": "emollm.data.protocols.FoldColumn", "init_args": {"column": "emobox_fold"}},
+            "other_labels": "drop",
+            "num_workers": 0,
+        },
+        "trainer": {"accelerator": "cpu", "enable_progress_bar": False, "num_sanity_val_steps": 0},
+        "last": {"every_n_steps": 1},
+    }
+    (folder / "recipe.yaml").write_text(yaml.safe_dump(values))
+    (folder / "sounds").mkdir()
+    for index in range(7):
+        soundfile.write(folder / "sounds" / f"{index}.wav", tone(200 + 100 * index, 0.9 - 0.1 * index), 16_000)
+    (folder / "sounds" / "torn.wav").write_bytes(b"RIFF")
+    return folder
+
+
+def command(verb, home, output, *more):
+    """A command; what it computes from the sound is kept for itself."""
+    save = ["--trainer.logger.save_dir", str(output)]
+    cache = ["--data.cache.folder", str(output / "cache")]
+    return [verb, "--config", str(home / "recipe.yaml"), *save, *cache, *map(str, more)]
+
+
+def predict(home, model, output):
+    quick = ["--data.transcriber", "none", "--data.batch_size", "2", "--data.num_workers", "0"]
+    bar = ["--trainer.accelerator", "cpu", "--trainer.enable_progress_bar", "false"]
+    return ["predict", str(home / "sounds"), "--model", str(model), "--output", str(output), *quick, *bar]
+
+
+def checkpoints(output):
+    return output / "fit" / "version_0" / "checkpoints"
+
+
+REPORT = ["--ablations", "none", "--baselines", "none", "--data.batch_size", "1"]
+
+
+@pytest.fixture(scope="module")
+def one(home):
+    """What a single process makes of it."""
+    output = home / "one"
+    assert main(command("fit", home, output, "--data.batch_size", "2")) == 0
+    model = checkpoints(output) / "best.ckpt"
+    assert main(command("test", home, output, "--ckpt_path", model, *REPORT)) == 0
+    assert main(predict(home, model, output / "predictions")) == 0
+    return output
+
+
+@pytest.fixture(scope="module")
+def two(home, one):
+    """The same by two processes with half the batch each; also resumed, and after a kill."""
+    output, model = home / "two", checkpoints(one) / "best.ckpt"
+    killed = output / "killed"
+    killed.mkdir(parents=True)
+    rows = (one / "predictions" / "predictions.jsonl").read_text().splitlines(keepends=True)
+    (killed / "predictions.jsonl").write_text("".join(rows[1:3]) + rows[4][:30])
+    (killed / "predictions.rank1.jsonl").write_text("".join(rows[5:7]))
+    keep = ["--trainer.callbacks+=tests.killing.Keep", "--trainer.callbacks.step=6"]
+    resumed = ["--ckpt_path", checkpoints(output) / "kept.ckpt"]
+    said = run_commands(
+        home,
+        command("fit", home, output, "--data.batch_size", "1", *keep),
+        command("fit", home, output / "resumed", "--data.batch_size", "1", *resumed),
+        command("test", home, output, "--ckpt_path", model, *REPORT),
+        predict(home, model, output / "predictions"),
+        predict(home, model, killed),
+    )
+    (output / "said.json").write_text(json.dumps(said))
+    return output
+
+
+def weights(file):
+    saved = torch.load(file, weights_only=True)
+    return saved["global_step"], saved["state_dict"]
+
+
+def assert_same_weights(file, other):
+    (steps, mine), (others_steps, theirs) = weights(file), weights(other)
+    assert steps == others_steps
+    assert mine.keys() == theirs.keys()
+    for name, value in mine.items():
+        torch.testing.assert_close(value, theirs[name], atol=1e-5, rtol=0, msg=name)
+
+
+def test_two_processes_train_the_same_weights_as_one(one, two):
+    """Through a stage without the LLM and one without its adapter, which plain DDP would wait for."""
+    steps, last = weights(checkpoints(one) / "last.ckpt")
+    assert steps == 9
+    assert any("lora_B" in name and value.abs().max() > 1e-4 for name, value in last.items()), "it was trained"
+    for name in ("last.ckpt", "best.ckpt"):
+        assert_same_weights(checkpoints(two) / name, checkpoints(one) / name)
+
+
+def test_features_are_made_once_by_both(two):
+    assert len(list((two / "cache").rglob("*.npy"))) == 12, "nine to fit, three to test"
+
+
+def test_a_resumed_run_of_two_trains_the_same_weights(two):
+    assert weights(checkpoints(two) / "kept.ckpt")[0] == 5, "in the middle of the second epoch"
+    assert_same_weights(checkpoints(two / "resumed") / "last.ckpt", checkpoints(two) / "last.ckpt")
+
+
+def report(output):
+    folder = output / "test" / "version_0"
+    return json.loads((folder / "metrics.json").read_text()), pd.read_csv(folder / "predictions.csv")
+
+
+def test_two_processes_count_every_utterance_once(one, two):
+    """Three batches of one: one process has an empty one left."""
+    (figures, rows), (others, theirs) = report(one), report(two)
+    assert figures["summary"] == others["summary"]
+    assert len(rows) == 3
+    pd.testing.assert_frame_equal(rows, theirs)
+
+
+def test_two_processes_predict_every_recording_once_in_order(one, two):
+    for name in ("predictions.jsonl", "predictions.csv"):
+        assert (two / "predictions" / name).read_text() == (one / "predictions" / name).read_text()
+    assert sorted(file.name for file in (two / "predictions").iterdir()) == [
+        "predictions.csv",
+        "predictions.jsonl",
+    ]
+
+
+def test_a_killed_prediction_goes_on(one, two):
+    """What both processes had written counts; what one of them was writing is done again."""
+    left = [json.loads(line) for line in (two / "killed" / "predictions.jsonl").read_text().splitlines()]
+    want = [json.loads(line) for line in (one / "predictions" / "predictions.jsonl").read_text().splitlines()]
+    assert [row["path"] for row in left] == [row["path"] for row in want]
+    for row, other in zip(left, want, strict=True):
+        chances = [name for name in row if name.startswith("p_")]
+        assert [row[name] for name in chances] == pytest.approx([other[name] for name in chances], abs=1e-4)
+    said = "".join(json.loads((two / "said.json").read_text()))
+    assert said.count("4 of 8 recordings were done before; going on.") == 1
+    assert not list((two / "killed").glob("*rank*"))
