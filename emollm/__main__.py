@@ -15,6 +15,7 @@ TRAINER_VERBS = {
 }
 OTHER_VERBS = {
     "crossval": "fit and test every fold:          emollm crossval --config configs/probe_whisper.yaml",
+    "prompts": "measure prompt templates:         emollm prompts --config configs/meld_context.yaml",
     "models": "list the weights that are packaged, cached and usable",
     "export": "write a trained model as one folder: emollm export FILE --output FOLDER",
 }
@@ -67,6 +68,10 @@ def main(argv: list[str] | None = None) -> int:
             from emollm.verbs.crossval import main as crossval
 
             return crossval(rest)
+        elif verb == "prompts":
+            from emollm.verbs.prompts import main as prompts
+
+            return prompts(rest)
         elif verb == "export":
             from emollm.verbs.export import main as export
 

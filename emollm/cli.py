@@ -24,12 +24,14 @@ from emollm.arguments import model_is_checkpoint, read_yaml, values_of
 from emollm.baselines import BASELINES
 from emollm.calibrate import calibrate, file_beside
 from emollm.callbacks.checkpoint import BestCheckpoint, LastCheckpoint
+from emollm.callbacks.speakers import SpeakerListener, by_folder
 from emollm.callbacks.summary import TrainingSummary
 from emollm.callbacks.writer import PredictionWriter
 from emollm.data.ablations import ABLATIONS
 from emollm.data.context import with_context
 from emollm.data.datamodule import EmotionData
 from emollm.data.listing import recordings
+from emollm.data.utterance import UtteranceTable
 from emollm.errors import UserError
 from emollm.factory import method_class
 from emollm.modules.base import EmotionModule
@@ -98,6 +100,13 @@ class EmotionCLI(LightningCLI):
                 type=bool,
                 default=False,
                 help="Begin anew instead of going on where a run stopped.",
+            )
+            parser.add_argument(
+                "--speaker_range",
+                type=bool,
+                default=False,
+                help="Normalise by each speaker's other recordings, which are heard first: a column 'speaker' in "
+                "a table, else one folder a speaker. For models trained with model.speaker_range.",
             )
             parser.set_defaults({"data.transcriber": "packaged:whisper-base"})
         if self.verb == "validate":
@@ -201,6 +210,9 @@ class EmotionCLI(LightningCLI):
         source = self.config_init[self.verb]
         table = with_context(recordings(source["source"]), self.datamodule.context)
         self._load_weights()
+        if source["speaker_range"]:
+            table = by_folder(table)
+            self._hear(table)
         output, restart = Path(source["output"]), source["restart"]
         writer = PredictionWriter(output, self.model.labels, self.model.name, restart)
         self.datamodule.table = table
@@ -209,6 +221,14 @@ class EmotionCLI(LightningCLI):
         if self.trainer.is_global_zero:
             writer.finish(table)
 
+    def _hear(self, table: UtteranceTable) -> None:
+        """Listen to all recordings, those that were labelled before too, for the ranges of their speakers."""
+        listener = SpeakerListener(self.model)
+        self.datamodule.table = table
+        self.trainer.callbacks.append(listener)
+        self.trainer.predict(self.model, datamodule=self.datamodule, return_predictions=False)
+        self.trainer.callbacks.remove(listener)
+
     def _load_weights(self) -> None:
         if self.stored is not None:
             weights.apply(self.stored, self.model)
@@ -216,11 +236,12 @@ class EmotionCLI(LightningCLI):
             print("No checkpoint was named: what is not pretrained is random.", file=sys.stderr)
 
 
-def run(argv: list[str]) -> None:
+def run(argv: list[str], kind: type[EmotionCLI] = EmotionCLI) -> EmotionCLI:
     """Run ``fit``, ``validate``, ``test`` or ``predict``.
 
     Args:
         argv: the command line without the program's name, the verb first.
+        kind: what does the verb's work; another verb may have its own.
     """
     verb, args = argv[0], model_is_checkpoint(argv[1:])
     asks_help = any(arg in ("-h", "--help") for arg in args)
@@ -242,7 +263,7 @@ def run(argv: list[str]) -> None:
             remembered = Path(scratch) / "checkpoint.yaml"
             remembered.write_text(yaml.safe_dump({"model": stored.specification["model"]}), encoding="utf-8")
             args = ["--config", str(remembered), *args]
-        EmotionCLI(verb, method_class(method), stored, [verb, *args], shlex.join(["emollm", *argv]))
+        return kind(verb, method_class(method), stored, [verb, *args], shlex.join(["emollm", *argv]))
 
 
 def _without_none(values: Any) -> Any:

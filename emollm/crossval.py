@@ -178,19 +178,25 @@ class Job:
 
     def run(self) -> bool:
         """Go on where it stopped; returns whether it is done."""
+        best = self.fit()
+        if best is None:
+            return False
+        shutil.rmtree(self.folder / "test", ignore_errors=True)  # what an interrupted test left behind
+        return self._call("test", ["--ckpt_path", str(best), *self.test_args]) and self.done
+
+    def fit(self) -> Path | None:
+        """Fit, or go on where that stopped; returns the checkpoint to test, or None where it failed."""
         self.folder.mkdir(parents=True, exist_ok=True)
         checkpoints, fitted = self.folder / "fit" / "version_0" / "checkpoints", self.folder / "fitted"
         if not fitted.exists():
             last = checkpoints / "last.ckpt"
             if not self._call("fit", ["--ckpt_path", str(last)] if last.is_file() else []):
-                return False
+                return None
             fitted.touch()
         best = next((file for name in ("best", "last") if (file := checkpoints / f"{name}.ckpt").is_file()), None)
         if best is None:
             self._say(f"There is neither best.ckpt nor last.ckpt in {checkpoints}.")
-            return False
-        shutil.rmtree(self.folder / "test", ignore_errors=True)  # what an interrupted test left behind
-        return self._call("test", ["--ckpt_path", str(best), *self.test_args]) and self.done
+        return best
 
     def stop(self) -> None:
         """End the process that is running, and begin no other."""

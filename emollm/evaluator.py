@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import os
 from collections.abc import Callable
 from dataclasses import asdict
@@ -20,7 +21,9 @@ from emollm.data.datamodule import EmotionData
 from emollm.errors import UserError
 from emollm.evaluation import summarise, to_frame, write
 from emollm.machine import machine, versions
+from emollm.models.ranges import Sums
 from emollm.modules.base import EmotionModule
+from emollm.modules.speaker_range import emotions_by_speaker, merged
 from emollm.prediction import Prediction
 from emollm.report.figures import save_figures
 from emollm.report.html import write_report
@@ -86,7 +89,10 @@ class Evaluator:
         Returns:
             What ``metrics.json`` holds; None in all processes but the first.
         """
+        if self.module.ranges is not None:
+            self.module.ranges.listen()
         predictions = self._pass()
+        heard = merged(self.module.ranges.stop()) if self.module.ranges is not None else None
         figures = self.module.metrics[self.part]
         results, rate = figures.results(), figures.word_error_rate()
         frame = to_frame(predictions, self.module.labels)
@@ -96,6 +102,8 @@ class Evaluator:
         if results is not None:
             content["summary"] = summarise(frame, self.module.labels)
             content["rows"] = [self._row("model", self.module.name, self._inputs(), "", frame)]
+            if heard is not None:
+                content["rows"].append(self._in_own_range(heard, predictions))
             if self.part == "test":
                 content["rows"] += self._ablated() + self._compared(predictions)
         if not self.trainer.is_global_zero:
@@ -118,6 +126,35 @@ class Evaluator:
         verb = self.trainer.validate if self.part == "validation" else self.trainer.test
         verb(self.module, datamodule=self.data, verbose=False)
         return self._collector.predictions
+
+    def _in_own_range(self, heard: dict[str, Sums], predictions: list[Prediction]) -> Row:
+        """The same model with features in their speakers' own ranges, as heard in the part that is measured."""
+        assert self.module.speaker_range is not None
+        said = [(p.utterance, p.probabilities) for p in predictions if p.probabilities]
+        usable = self.module.speaker_range.usable(heard, emotions_by_speaker(said, self.module.labels))
+        about = (
+            "Not one clip at a time: features are normalised by all clips of the same speaker in this part, "
+            f"unlabelled. {len(usable)} of {len(heard)} speakers; the others as before, being heard in too few "
+            "clips or, by this model's own answers, in too few emotions."
+        )
+
+        def measure() -> list[Prediction]:
+            if not usable:
+                raise UserError("no speaker is heard in enough clips and emotions")
+            self.module.ranges.use(usable)
+            self.module.view = "own"
+            loggers, self.trainer.loggers = self.trainer.loggers, []
+            metrics = self.module.metrics
+            self.module.metrics = copy.deepcopy(metrics)  # what was measured one clip at a time stays
+            try:
+                return self._pass()
+            finally:
+                self.module.metrics = metrics
+                self.trainer.loggers = loggers
+                self.module.view = "plain"
+                self.module.ranges.use({})
+
+        return self._try("range", "own", "in the speaker's own range", about, measure)
 
     def _ablated(self) -> list[Row]:
         rows = []

@@ -14,12 +14,14 @@ import torch
 from emollm import factory
 from emollm.data import audio
 from emollm.data.batch import Collate, Item, UtteranceDataset
+from emollm.data.cues import measure, with_cues
 from emollm.data.listing import recordings
 from emollm.data.loaders import lengths_of
 from emollm.data.sampler import in_batches
 from emollm.data.sounds import SoundIndex
 from emollm.data.transcripts import Transcripts
-from emollm.data.utterance import Utterance
+from emollm.data.utterance import Utterance, UtteranceTable
+from emollm.data.voices import Voices, cued
 from emollm.prediction import Prediction, columns
 
 if TYPE_CHECKING:
@@ -86,15 +88,25 @@ class Predictor:
         """Places in the source, and the items there, of about one length."""
         arrays = [source] if isinstance(source, np.ndarray) else source
         if isinstance(arrays, Sequence) and arrays and all(isinstance(a, np.ndarray) for a in arrays):
-            sizes = [array.size for array in arrays]
+            sizes, cues = [array.size for array in arrays], self._cues(arrays, sample_rate)
             for places in in_batches(range(len(arrays)), self.batch_size, lambda part: [sizes[i] for i in part]):
-                yield places, [_from_array(arrays[i], sample_rate, f"array {i}") for i in places]
+                yield places, [_from_array(arrays[i], sample_rate, f"array {i}", cues[i]) for i in places]
             return
-        table = recordings(source)
-        dataset = UtteranceDataset(table, self.module.needs_audio, transcripts=self._transcripts)
+        table, faults = recordings(source), {}
+        if "cues" in self.module.inputs:
+            table, faults = cued(table, Voices(SoundIndex()), 0.1, 60.0, 0)
+        dataset = UtteranceDataset(table, self.module.needs_audio, transcripts=self._transcripts, faults=faults)
         lengths = lengths_of(table, self.module.needs_audio, SoundIndex())
         for places in in_batches(range(len(table)), self.batch_size, lengths):
             yield places, dataset.__getitems__(places)
+
+    def _cues(self, arrays: Sequence[np.ndarray], sample_rate: int) -> list[str | None]:
+        """The voice of each array in words, where the prompt shows it."""
+        if "cues" not in self.module.inputs:
+            return [None] * len(arrays)
+        items = (_from_array(array, sample_rate, "array") for array in arrays)
+        voices = [None if item.waveform is None else measure(item.waveform.numpy()) for item in items]
+        return with_cues(UtteranceTable(Utterance(id="array") for _ in arrays), voices).values("cues")
 
 
 def load(
@@ -113,8 +125,8 @@ def load(
     return Predictor(factory.load(path).to(device), transcriber)
 
 
-def _from_array(samples: np.ndarray, sample_rate: int, name: str) -> Item:
-    utterance = Utterance(id=name)
+def _from_array(samples: np.ndarray, sample_rate: int, name: str, cues: str | None = None) -> Item:
+    utterance = Utterance(id=name, cues=cues)
     try:
         waveform = audio.prepare(np.asarray(samples), sample_rate)
     except audio.AudioError as error:

@@ -52,8 +52,8 @@ def _hide_context(table: UtteranceTable, seed: int) -> UtteranceTable:
     return table.map(lambda row: replace(row, context=None))
 
 
-def _keep(table: UtteranceTable, seed: int) -> UtteranceTable:
-    return table
+def _hide_cues(table: UtteranceTable, seed: int) -> UtteranceTable:
+    return table.map(lambda row: replace(row, cues=None))
 
 
 def _hide_transcript(table: UtteranceTable, seed: int) -> UtteranceTable:
@@ -65,7 +65,7 @@ def _other_sound(table: UtteranceTable, seed: int) -> UtteranceTable:
 
     def exchange(row: Utterance) -> Utterance:
         other = _other(row, recorded, seed)
-        return replace(row, path=other.path, start=other.start, end=other.end)
+        return replace(row, path=other.path, start=other.start, end=other.end, cues=other.cues)
 
     return table.map(lambda row: exchange(row) if row.path is not None else row)
 
@@ -107,7 +107,7 @@ ABLATIONS = (
         "transcript only",
         "No sound reaches the model: what the words alone tell it.",
         _BOTH,
-        _keep,
+        _hide_cues,
         hears=False,
     ),
     Ablation(
@@ -138,5 +138,12 @@ ABLATIONS = (
         "The earlier turns of the dialogue are hidden.",
         frozenset({"context"}),
         _hide_context,
+    ),
+    Ablation(
+        "no_cues",
+        "without cues",
+        "The description of the voice is hidden.",
+        frozenset({"cues"}),
+        _hide_cues,
     ),
 )

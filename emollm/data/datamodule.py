@@ -29,6 +29,7 @@ from emollm.data.transcribed import transcribed
 from emollm.data.transcripts import DEFAULT, Transcripts
 from emollm.data.utterance import UtteranceTable
 from emollm.data.validate import check
+from emollm.data.voices import Voices, cued
 from emollm.errors import UserError
 
 _PARTS = {"fit": ("train", "validation"), "validate": ("validation",), "test": ("test",)}
@@ -121,6 +122,8 @@ class EmotionData(LightningDataModule):
         Raises:
             UserError: with all faults at once.
         """
+        if stage == "predict" and self.table is not None and self._needs("cues", False):
+            self.table = self.cued(self.table)
         names = [name for name in _PARTS.get(stage, ()) if name not in self._ready]
         if not names:
             return
@@ -131,7 +134,7 @@ class EmotionData(LightningDataModule):
         check(
             used,
             self.labels if self._needs("labels", True) else None,
-            self._hears or (writes and None in used.values("transcript")),
+            self._hears or self._needs("cues", False) or (writes and None in used.values("transcript")),
             self._needs("transcript", False) and not writes,
         )
         if "context" in getattr(self.trainer.lightning_module, "inputs", ()):
@@ -146,6 +149,8 @@ class EmotionData(LightningDataModule):
             parts = replace(
                 parts, **{name: UtteranceTable(islice(rows, len(getattr(parts, name)))) for name in names}
             )
+        if self._needs("cues", False):
+            parts = replace(parts, **{name: self.cued(getattr(parts, name)) for name in names})
         self.parts = parts
         self._store = self._features(used)
         self._ready |= set(names)
@@ -213,6 +218,10 @@ class EmotionData(LightningDataModule):
             self.trainer.world_size,
         )
         return self._loader(self._dataset(table, self.augmentation, self._store), sampler)
+
+    def heard_dataloader(self, table: UtteranceTable) -> DataLoader[list[Item]]:
+        """A part of the run's data as it is, each utterance once over all processes."""
+        return self._in_order(self._dataset(table, store=self._store))
 
     def _place(self) -> tuple[int, int]:
         """Epoch to begin with, and how many of its batches this process consumed before an interruption."""
@@ -295,6 +304,13 @@ class EmotionData(LightningDataModule):
     def _transcribed(self, table: UtteranceTable) -> tuple[UtteranceTable, dict[str, str]]:
         limits = (self.min_seconds, self.max_seconds)
         return transcribed(table, self.transcripts(), *limits, self.num_workers)
+
+    def cued(self, table: UtteranceTable) -> UtteranceTable:
+        """A table whose utterances tell of their voices, each next to the others of its speaker in the table."""
+        limits = (self.min_seconds, self.max_seconds)
+        table, faults = cued(table, Voices(self._sounds), *limits, self.num_workers)
+        self._faults |= faults
+        return table
 
     def on_before_batch_transfer(self, batch: Batch, dataloader_idx: int) -> Batch:
         """Write the transcripts that a prediction needs and nobody has."""

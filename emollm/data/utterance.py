@@ -40,6 +40,8 @@ class Utterance:
     """Position within the dialogue, counted from 0."""
     context: tuple[str, ...] | None = None
     """Earlier turns of the dialogue as prompts show them, the oldest first; see ``emollm.data.context``."""
+    cues: str | None = None
+    """The voice in words, next to the speaker's other recordings; see ``emollm.data.cues``."""
     start: float | None = None
     """Where the utterance begins in its file, in seconds; None for the whole file."""
     end: float | None = None

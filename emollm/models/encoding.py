@@ -54,18 +54,21 @@ class PromptEncoder:
         transcript: str | None = None,
         context: str | None = None,
         labels: Sequence[str] | None = None,
+        cues: str | None = None,
     ) -> EncodedPrompt:
         """The prompt for one utterance.
 
         Args:
             transcript: what is said; None writes the template's ``missing_transcript``.
             context: earlier turns, one a line.
-            labels: another order of the labels (training shuffles them).
+            labels: another order of the labels (training shuffles them); None takes the template's.
+            cues: the voice in words.
         """
         values = {
             "transcript": transcript if transcript is not None else self.template.missing_transcript,
-            "labels": self.template.label_separator.join(labels or self.labels),
+            "labels": self.template.label_separator.join(labels or self.template.in_order(self.labels)),
             "context": context or "(none)",
+            "cues": cues or "(not known)",
         }
         before: list[int] = []
         after: list[int] = []
@@ -136,13 +139,20 @@ class PromptEncoder:
         user = "".join(
             f"[[emollm:{piece.slot}]]" if piece.slot else piece.text for piece in split_slots(self.template.user)
         )
-        text = self._chat(user) if self.chat else self._plain(user)
+        text = (self._chat(user) if self.chat else self._plain(user)) + self._lead()
         pieces, end = [], 0
         for match in _SENTINEL.finditer(text):
             pieces += [Piece(text=text[end : match.start()]), Piece(slot=match.group(1))]
             end = match.end()
         pieces.append(Piece(text=text[end:]))
         return [piece for piece in pieces if piece.slot or piece.text]
+
+    def _lead(self) -> str:
+        """The beginning of the answer up to its label, where all answers begin alike."""
+        if self.template.task != "emotion":
+            return ""
+        lead = self.template.answer.partition("{label}")[0].rstrip(" ")
+        return lead if self.chat or not lead else f" {lead}"
 
     def _plain(self, user: str) -> str:
         begin = self.tokenizer.bos_token or ""

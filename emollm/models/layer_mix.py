@@ -34,9 +34,18 @@ class LayerMix(nn.Module):
 
 
 class LayerConcat(nn.Module):
-    """Hidden layers side by side, every frame of every layer brought to zero mean and unit variance first."""
+    """Hidden layers side by side.
+
+    Args:
+        normalize: bring every frame of every layer to zero mean and unit variance first.
+    """
+
+    def __init__(self, normalize: bool = True) -> None:
+        super().__init__()
+        self.normalize = normalize
 
     def forward(self, hidden: Tensor) -> Tensor:
         """(B, L, T, D) hidden states → (B, T, L D)."""
-        hidden = nn.functional.layer_norm(hidden, hidden.shape[-1:])
+        if self.normalize:
+            hidden = nn.functional.layer_norm(hidden, hidden.shape[-1:])
         return hidden.transpose(1, 2).flatten(2)

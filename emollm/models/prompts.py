@@ -1,13 +1,14 @@
 """Prompt templates: which inputs a prompt takes, in which order, and what an answer looks like.
 
-A template is a YAML file. Its ``user`` text holds the slots ``{audio}``, ``{transcript}``, ``{labels}``
-and ``{context}`` in the order in which the LLM shall read them; its ``answer`` holds ``{label}``,
+A template is a YAML file. Its ``user`` text holds the slots ``{audio}``, ``{transcript}``, ``{labels}``,
+``{context}`` and ``{cues}`` in the order in which the LLM shall read them; its ``answer`` holds ``{label}``,
 ``{transcript}`` or both. Slots are found literally, so braces inside a transcript are only braces.
 """
 
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any, Literal, get_args
@@ -17,10 +18,11 @@ import yaml
 from emollm.errors import UserError
 
 Task = Literal["emotion", "asr", "joint"]
-Input = Literal["audio", "transcript", "context"]
+Input = Literal["audio", "transcript", "context", "cues"]
+LabelOrder = Literal["given", "reversed", "alphabetical"]
 
 _FOLDER = Path(__file__).parent.parent / "prompts"
-_SLOT = re.compile(r"\{(audio|transcript|labels|label|context)\}")
+_SLOT = re.compile(r"\{(audio|transcript|labels|label|context|cues)\}")
 _ANSWER_SLOTS = {"emotion": ["label"], "asr": ["transcript"], "joint": ["transcript", "label"]}
 
 
@@ -44,12 +46,18 @@ class PromptTemplate:
     task: Task
     """``emotion`` (one label), ``asr`` (the transcript) or ``joint`` (transcript, then label)."""
     inputs: tuple[Input, ...]
-    """What an utterance must bring: ``audio``, ``transcript``, ``context``."""
+    """What an utterance must bring: ``audio``, ``transcript``, ``context``, ``cues``."""
     user: str
     answer: str
+    """Of the task ``emotion``, what stands before ``{label}`` is given to the LLM, not asked of it."""
     system: str = ""
+    about: str = ""
+    """One line for who chooses a template; the LLM never reads it."""
     label_separator: str = ", "
     """What stands between two labels of the closed list."""
+    label_order: LabelOrder = "given"
+    """In which order the closed list stands: as the label set has it, ``reversed``, or ``alphabetical``. Training
+    shuffles it where the recipe says so."""
     missing_transcript: str = "(not transcribed)"
     """Stands in for a transcript that is not there, by choice or by transcript dropout."""
 
@@ -57,6 +65,9 @@ class PromptTemplate:
         where = f"prompt template '{self.name}'"
         if self.task not in get_args(Task):
             raise UserError(f"{where}: task is '{self.task}'; choose one of {', '.join(get_args(Task))}.")
+        if self.label_order not in get_args(LabelOrder):
+            orders = ", ".join(get_args(LabelOrder))
+            raise UserError(f"{where}: label_order is '{self.label_order}'; choose one of {orders}.")
         slots = [piece.slot for piece in split_slots(self.user) if piece.slot]
         used = {slot for slot in slots if slot != "labels"}
         if used != set(self.inputs):
@@ -82,6 +93,12 @@ class PromptTemplate:
     def needs_transcript(self) -> bool:
         """Whether training needs transcripts, as an input or as (part of) the answer."""
         return "transcript" in self.inputs or self.task != "emotion"
+
+    def in_order(self, labels: Sequence[str]) -> list[str]:
+        """The labels in the order in which the closed list shows them."""
+        if self.label_order == "alphabetical":
+            return sorted(labels)
+        return list(reversed(labels)) if self.label_order == "reversed" else list(labels)
 
     def to_dict(self) -> dict[str, Any]:
         """Plain values, as a YAML file holds them."""

@@ -32,15 +32,22 @@ class AudioPath(nn.Module):
         layers: ``mix`` learns a weighted sum of the backbone's layers; ``concat`` puts them side by side.
         scale: standard deviation of the LLM's token embeddings; speech embeddings start with it, so that
             neither drowns the other.
+        normalize: bring every frame to zero mean and unit variance first; not where each channel is.
     """
 
     def __init__(
-        self, backbone: Backbone, interface: InterfaceFactory, layers: LayerJoin, width: int, scale: float
+        self,
+        backbone: Backbone,
+        interface: InterfaceFactory,
+        layers: LayerJoin,
+        width: int,
+        scale: float,
+        normalize: bool = True,
     ) -> None:
         super().__init__()
         self.backbone = backbone
         count = len(backbone.layers)
-        self.layer_mix = LayerMix(count) if layers == "mix" else LayerConcat()
+        self.layer_mix = LayerMix(count, normalize) if layers == "mix" else LayerConcat(normalize)
         self.interface = interface(backbone.width * (1 if layers == "mix" else count), width)
         self.norm = nn.LayerNorm(width)
         nn.init.constant_(self.norm.weight, scale)
@@ -152,13 +159,15 @@ def build_speech_llm(
     llm: LLMSpec,
     scoring: str = "tree",
     padding_side: PaddingSide = "left",
+    normalize: bool = True,
 ) -> SpeechLLM:
     """Load the frozen parts and join them; without a backbone the model reads text only."""
     language_model = load_llm(llm)
     audio = None
     if backbone is not None:
         encoder = load_backbone(backbone)
-        audio = AudioPath(encoder, interface, layers, language_model.width, language_model.embedding_scale)
+        sizes = language_model.width, language_model.embedding_scale
+        audio = AudioPath(encoder, interface, layers, *sizes, normalize)
     return SpeechLLM(language_model, audio, scoring, padding_side)
 
 

@@ -19,9 +19,11 @@ from emollm.data.labels import LabelSet
 from emollm.errors import UserError
 from emollm.evaluation.calibration import Calibration
 from emollm.models.backbones import Backbone
+from emollm.models.ranges import SpeakerRanges
 from emollm.modules.figures import Figures, Scores
 from emollm.modules.optimization import Optimization, parameter_groups, part_of, rate_at
 from emollm.modules.processes import find_unused_parameters, nothing_learnt
+from emollm.modules.speaker_range import SpeakerRange, View, emotions_by_speaker, merged, show, speaker_of
 from emollm.prediction import Prediction, from_scores
 
 
@@ -33,17 +35,28 @@ class EmotionModule(LightningModule, ABC):
         optimization: learning rates and schedule.
         seed: with epoch and step it determines dropout and every random choice of training, so that a run
             which was killed and resumed follows the same loss curve.
+        speaker_range: trains on features in their speaker's own range too; None takes them as they are.
     """
 
     method: str
     """The name under which the command line knows the module."""
 
-    def __init__(self, labels: str | list[str], optimization: Optimization, seed: int) -> None:
+    def __init__(
+        self,
+        labels: str | list[str],
+        optimization: Optimization,
+        seed: int,
+        speaker_range: SpeakerRange | None = None,
+    ) -> None:
         super().__init__()
         self.label_set = LabelSet.parse(labels)
         self.labels = list(self.label_set.names)
         self.optimization = optimization
         self.seed = seed
+        self.speaker_range = speaker_range
+        self.ranges: SpeakerRanges | None = None
+        self.view: View = "plain"
+        """In whose range utterances are shown where they are not drawn; set by who measures or predicts so."""
         self.recipe: dict[str, Any] | None = None
         """The constructor's arguments as plain values; whoever builds the module from values sets it."""
         self.name = "untitled"
@@ -144,12 +157,28 @@ class EmotionModule(LightningModule, ABC):
         else:
             hidden, mask = backbone(batch.waveforms, batch.lengths)
             hidden = hidden.float() if hidden.requires_grad else hidden.half().float()
+        if self.ranges is not None:
+            hidden = self.ranges(hidden, mask, *self._ranges_of(batch))
         augmentation = self.augmentation
         if augmentation is None or not augmentation.changes_features:
             return hidden, mask
         generator = torch.Generator().manual_seed(int(torch.randint(2**62, ())))
         frames = augmentation.apply_features(hidden.transpose(1, 2).flatten(2), mask, generator)
         return frames.unflatten(2, (hidden.shape[1], -1)).transpose(1, 2), mask
+
+    draws_views = True
+    """Whether training shows each utterance in a range that is drawn."""
+
+    def _ranges_of(self, batch: Batch) -> tuple[list[str | None], list[str | None]]:
+        """For each utterance the speaker in whose range it is, and the one in whose range it is put."""
+        assert self.ranges is not None
+        assert self.speaker_range is not None
+        names = [speaker_of(utterance) for utterance in batch.utterances]
+        if self.ranges.listens:
+            return names, [None] * len(names)
+        draws = self.training and self.draws_views
+        views = self.speaker_range.draw(len(names)) if draws else [self.view] * len(names)
+        return show(names, views, self.ranges.speakers)
 
     @property
     def augmentation(self) -> Augmentation | None:
@@ -168,9 +197,34 @@ class EmotionModule(LightningModule, ABC):
         """Build once; Lightning calls this before every run."""
         if not self.built:
             self.build()
+            backbone = self.audio_backbone
+            if self.speaker_range is not None and backbone is not None:
+                size = len(backbone.layers), backbone.width
+                self.ranges = SpeakerRanges(*size, self.speaker_range.shrinkage)
             self.built = True
         if self._trainer is not None and not self.uses_all_weights:
             find_unused_parameters(self.trainer.strategy)
+
+    @torch.no_grad()
+    def on_fit_start(self) -> None:
+        """Hear every training speaker once, before the first step.
+
+        Raises:
+            UserError: when the training part names no speakers.
+        """
+        if self.ranges is None:
+            return
+        data = self.trainer.datamodule
+        self.ranges.listen()
+        for batch in data.heard_dataloader(data.parts.train):
+            if len(batch):
+                self.hidden_states(batch.to(self.device))
+        heard = merged(self.ranges.stop())
+        if not heard:
+            raise UserError("model.speaker_range needs speakers, and the training part names none: leave it out.")
+        self.ranges.learn(heard.values())
+        known = [(row, {row.label: 1.0}) for row in data.parts.train if row.label is not None]
+        self.ranges.use(self.speaker_range.usable(heard, emotions_by_speaker(known, self.labels)))
 
     def on_validation_epoch_start(self) -> None:
         """Forget the last pass, the sanity check's included."""

@@ -22,6 +22,7 @@ from emollm.models.speech_llm import SpeechLLM, build_speech_llm
 from emollm.modules.base import EmotionModule
 from emollm.modules.figures import Scores
 from emollm.modules.optimization import Optimization
+from emollm.modules.speaker_range import SpeakerRange
 from emollm.modules.stages import Stage, stage_at
 
 
@@ -47,6 +48,7 @@ class EmotionLLM(EmotionModule):
         padding_side: of the LLM's batches; it changes no score.
         max_answer_tokens: where a generated answer (asr, joint) is cut.
         optimization: learning rates and schedule.
+        speaker_range: shows some of the training utterances in other ranges: their speaker's own, or another's.
         seed: of dropout, label order and transcript dropout.
     """
 
@@ -59,7 +61,7 @@ class EmotionLLM(EmotionModule):
         interface: Callable[[int, int], Interface] | None = None,
         layers: Literal["mix", "concat"] = "mix",
         llm: LLMSpec = LLMSpec(),
-        prompt: str | dict[str, Any] = "audio_transcript",
+        prompt: str | dict[str, str | list[str]] = "audio_transcript",
         stages: list[Stage] | None = None,
         objective: Literal["label_set", "tokens"] = "label_set",
         shuffle_labels: bool = True,
@@ -69,9 +71,10 @@ class EmotionLLM(EmotionModule):
         padding_side: Literal["left", "right"] = "left",
         max_answer_tokens: int = 128,
         optimization: Optimization = Optimization(),
+        speaker_range: SpeakerRange | None = None,
         seed: int = 0,
     ) -> None:
-        super().__init__(labels, optimization, seed)
+        super().__init__(labels, optimization, seed, speaker_range)
         self.backbone = backbone
         # As a default of the argument it would lend its own arguments (hidden, dropout) to the class that a recipe
         # names in its place.
@@ -110,6 +113,8 @@ class EmotionLLM(EmotionModule):
             self.llm,
             self.scoring,
             self.padding_side,
+            # Ranges bring each channel to size; a layer norm on top would mix the channels' deviations.
+            normalize=self.speaker_range is None,
         )
         if any(stage.answer == "head" for stage in self.stages):
             self.warm_head = nn.Linear(self.model.llm.width, len(self.labels))
@@ -141,6 +146,11 @@ class EmotionLLM(EmotionModule):
         if self._fits:
             return any(template.needs_transcript for template in self.templates)
         return "transcript" in self.template.inputs
+
+    @property
+    def needs_cues(self) -> bool:
+        """Whether a prompt of this run tells of the voice in words."""
+        return any("cues" in template.inputs for template in (self.templates if self._fits else [self.template]))
 
     @property
     def uses_all_weights(self) -> bool:
@@ -299,7 +309,7 @@ class EmotionLLM(EmotionModule):
             if training and self.shuffle_labels:
                 order = [self.labels[i] for i in torch.randperm(len(self.labels)).tolist()]
             context = "\n".join(utterance.context) if utterance.context else None
-            prompts.append(encoder.encode(transcript, context, order))
+            prompts.append(encoder.encode(transcript, context, order, utterance.cues))
         return prompts
 
     @staticmethod

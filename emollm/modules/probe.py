@@ -12,6 +12,7 @@ from emollm.models.pooling import mean_and_deviation
 from emollm.modules.base import EmotionModule
 from emollm.modules.figures import Scores
 from emollm.modules.optimization import Optimization
+from emollm.modules.speaker_range import SpeakerRange, View
 
 
 class Probe(EmotionModule):
@@ -31,19 +32,22 @@ class Probe(EmotionModule):
         labels: the closed label set: a name (``basic4``, ``ravdess8``…), or the labels themselves.
         backbone: the frozen audio encoder.
         l2: how strongly the weights are drawn to zero.
+        speaker_range: takes each training utterance in other ranges too, as so many more.
         seed: of the augmentation of training features, if there is any.
     """
 
     method = "probe"
+    draws_views = False
 
     def __init__(
         self,
         labels: str | list[str] = "basic4",
         backbone: BackboneSpec = BackboneSpec(),
         l2: float = 1.0,
+        speaker_range: SpeakerRange | None = None,
         seed: int = 0,
     ) -> None:
-        super().__init__(labels, Optimization(), seed)
+        super().__init__(labels, Optimization(), seed, speaker_range)
         if l2 <= 0:
             raise UserError(f"model.l2 is {l2}: without a pull to zero the weights have no end; give more than 0.")
         self.automatic_optimization = False
@@ -89,6 +93,12 @@ class Probe(EmotionModule):
         """(B, K)."""
         return self.head((self.statistics(batch) - self.mean) / self.deviation)
 
+    def _views(self) -> list[View]:
+        """How each training utterance is taken, one after the other."""
+        if self.speaker_range is None:
+            return ["plain"]
+        return ["plain", *["own"] * (self.speaker_range.own > 0), *["borrowed"] * self.speaker_range.copies]
+
     def loss(self, batch: Batch) -> Tensor:
         """Cross-entropy over the label set."""
         return nn.functional.cross_entropy(self.logits(batch), batch.targets)
@@ -131,7 +141,10 @@ class Probe(EmotionModule):
         """
         if len(batch):
             with torch.no_grad():
-                self._seen.append((self.statistics(batch), batch.targets))
+                for view in self._views():
+                    self.view = view
+                    self._seen.append((self.statistics(batch), batch.targets))
+            self.view = "plain"
         if self.trainer.is_last_batch:
             with torch.autocast(self.device.type, enabled=False):
                 self.fit_head()

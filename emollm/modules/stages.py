@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Literal
 
 from emollm.errors import UserError
 
@@ -15,7 +15,7 @@ class Stage:
 
     epochs: int
     """Passes over the training part."""
-    prompt: str | dict[str, Any] | None = None
+    prompt: str | dict[str, str | list[str]] | None = None
     """Template that is trained, by name or path (``asr``, ``joint``…); None takes the model's own prompt."""
     answer: Literal["llm", "head"] = "llm"
     """``head`` warms the interface up: a linear head answers in the LLM's place, which costs next to nothing

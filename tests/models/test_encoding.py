@@ -2,6 +2,7 @@
 
 import pytest
 
+from emollm import factory
 from emollm.errors import UserError
 from emollm.models.encoding import PromptEncoder
 from emollm.models.prompts import load_template, shipped_templates
@@ -23,15 +24,27 @@ def tokenizer(request, tmp_path_factory):
 def test_every_shipped_template_shows_its_inputs_in_order(tokenizer, name):
     template = load_template(name)
     encoder = PromptEncoder(tokenizer, template, LABELS)
-    prompt = encoder.encode("kids are talking", context="dogs")
+    prompt = encoder.encode("kids are talking", context="dogs", cues="loud")
     text = tokenizer.decode(prompt.before) + "<AUDIO>" * prompt.has_audio + tokenizer.decode(prompt.after)
     assert prompt.has_audio == template.takes_audio
-    assert ("kids are talking" in text) == ("transcript" in template.inputs)
-    assert ("angry, happy, sad" in text) == ("{labels}" in template.user)
+    shown = {"audio": "<AUDIO>", "transcript": "kids are talking", "context": "dogs", "cues": "loud"}
+    assert {name for name, words in shown.items() if words in text} == set(template.inputs)
+    places = [text.index(shown[name]) for name in template.inputs]
+    assert places == sorted(places), "they stand in the order in which they are declared"
+    labels = template.label_separator.join(template.in_order(LABELS))
+    assert (labels in text) == ("{labels}" in template.user)
     assert "{" not in text
     assert "emollm:" not in text
-    if prompt.has_audio and "transcript" in template.inputs:
-        assert text.index("<AUDIO>") < text.index("kids")
+    assert template.about
+
+
+@pytest.mark.parametrize("name", shipped_templates())
+def test_a_checkpoint_remembers_every_template_word_for_word(name):
+    """Texts such as ``Emotion: {label}`` are YAML, too, and must not be read as such."""
+    template = load_template(name)
+    recipe = {"prompt": template.to_dict(), "stages": [{"prompt": template.to_dict(), "epochs": 1}]}
+    module = factory.build("emotion_llm", factory.build("emotion_llm", recipe).portable_recipe())
+    assert module.template == module.stage_templates[0] == template
 
 
 def test_labels_can_be_shown_in_another_order_and_scores_keep_theirs(tokenizer):
@@ -40,6 +53,32 @@ def test_labels_can_be_shown_in_another_order_and_scores_keep_theirs(tokenizer):
     assert "sad, angry, happy" in tokenizer.decode(shuffled.after)
     assert [tokenizer.decode(ids[:-1]).strip() for ids in encoder.label_tokens()] == LABELS
     assert all(ids[-1] == tokenizer.eos_token_id for ids in encoder.label_tokens())
+
+
+@pytest.mark.parametrize(
+    ("order", "shown"),
+    [("given", "happy, angry, sad"), ("reversed", "sad, angry, happy"), ("alphabetical", "angry, happy, sad")],
+)
+def test_a_template_orders_the_labels_and_scores_keep_theirs(tokenizer, order, shown):
+    labels = ["happy", "angry", "sad"]
+    template = load_template({**load_template("transcript").to_dict(), "label_order": order})
+    encoder = PromptEncoder(tokenizer, template, labels)
+    assert shown in tokenizer.decode(encoder.encode("hi").before)
+    assert "sad, happy, angry" in tokenizer.decode(encoder.encode("hi", labels=["sad", "happy", "angry"]).before)
+    assert [tokenizer.decode(ids[:-1]).strip() for ids in encoder.label_tokens()] == labels
+
+
+def test_the_beginning_of_every_answer_is_given_and_the_label_goes_on_from_it(tokenizer):
+    encoder = PromptEncoder(tokenizer, load_template("answer_sentence"), LABELS)
+    plain = PromptEncoder(tokenizer, load_template("transcript"), LABELS)
+    whole = [*encoder.encode("hi").before, *encoder.label_tokens()[1][:-1]]
+    assert tokenizer.decode(whole).endswith("The speaker feels happy")
+    assert tokenizer.decode(encoder.encode("hi").before).startswith(tokenizer.decode(plain.encode("hi").before))
+
+
+def test_cues_that_nobody_knows_are_said_to_be_unknown(tokenizer):
+    encoder = PromptEncoder(tokenizer, load_template("cues"), LABELS)
+    assert "The voice, for this speaker: (not known)." in tokenizer.decode(encoder.encode("hi").before)
 
 
 def test_a_transcript_cannot_close_the_turn_or_fill_a_slot(tokenizer):
@@ -77,6 +116,7 @@ def test_joint_answer_tokens_end_with_the_label_tokens_that_are_scored(tokenizer
         ({"task": "sing"}, "task is 'sing'"),
         ({"answer": "{transcript}"}, "the answer to task 'emotion'"),
         ({"colour": "red"}, "unknown: colour"),
+        ({"label_order": "random"}, "label_order is 'random'"),
     ],
 )
 def test_a_wrong_template_is_refused_in_one_sentence(change, words):

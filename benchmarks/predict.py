@@ -1,0 +1,108 @@
+"""Labelling clips: by stage, end to end, and beside the peers' way on weights of the same sizes.
+
+python benchmarks/predict.py [--clips 64] [--seconds 3] [--batch 8] [--output predict.json]
+
+Also printed: by how much the label scores of the fast path (a prompt's beginning kept, adapter merged, label tree,
+batches by length) differ from those of the plain path (one clip, one label, every token anew), both in float32.
+"""
+
+from __future__ import annotations
+
+import tempfile
+from pathlib import Path
+
+import peers
+import torch
+from common import WORDS, clips, options, peak_gb, seconds_of, shipped, show
+
+from emollm.data import audio
+from emollm.data.batch import Batch, Collate, Item
+from emollm.data.utterance import Utterance
+from emollm.modules.base import EmotionModule
+from emollm.predictor import Predictor
+
+
+def main() -> None:
+    """Measure and print."""
+    asked = options(__doc__, clips=64, seconds=3.0, batch=8, repeats=3)
+    device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    with tempfile.TemporaryDirectory() as scratch:
+        files = clips(Path(scratch), asked.clips, asked.seconds)
+        waves = [torch.from_numpy(audio.load(file)) for file in files]
+        batches = _batches(files, waves, asked.batch)
+        rows, total = [], sum(len(wave) for wave in waves) / 16_000
+
+        def add(name: str, seconds: float, memory: float | None = None) -> None:
+            rates = {"clips/s": len(files) / seconds, "real-time factor": seconds / total}
+            rows.append({"stage": name, "ms a clip": 1000 * seconds / len(files), **rates, "peak GB": memory})
+
+        module = shipped().to(device)
+        decoding = seconds_of(lambda: [audio.load(file) for file in files], asked.repeats)
+        hearing, joining, full = _stages(module, [batch.to(device) for batch in batches], asked.repeats)
+        add("decode and resample", decoding)
+        add("encoder", hearing)
+        add("interface", joining)
+        add("LLM (the rest)", max(full - hearing - joining, 1e-9))
+        predictor = Predictor(module, transcriber="none", batch_size=asked.batch)
+        ours = seconds_of(lambda: predictor.predict(files), asked.repeats)
+        add("emollm, files to table", ours, peak_gb())
+        writer = Predictor(module, batch_size=asked.batch)
+        add("the same with ASR", seconds_of(lambda: writer.predict(files), 1, warm=False))
+        for dtype in (torch.bfloat16, torch.float32):
+            theirs = seconds_of(lambda d=dtype: _peers(files, asked.batch, d, device), 1, warm=False)
+            add(f"peers' way, {str(dtype).removeprefix('torch.')}", theirs, peak_gb())
+        for row in rows:
+            row["times emollm"] = row["ms a clip"] * len(files) / 1000 / ours
+    show(f"predict: {asked.clips} clips of about {asked.seconds:g} s", rows, asked.output)
+    print(f"Largest difference of a label's log-probability, fast path to plain path: {_difference(batches):.1e}")
+
+
+def _batches(files: list[Path], waves: list[torch.Tensor], size: int) -> list[Batch]:
+    """Batches of about one length, as emollm forms them."""
+    utterances = [Utterance(id=file.name, path=file, transcript=WORDS) for file in files]
+    items = sorted(map(Item, utterances, waves), key=lambda item: len(item.waveform))
+    return [Collate({})(items[start : start + size]) for start in range(0, len(items), size)]
+
+
+@torch.inference_mode()
+def _stages(module: EmotionModule, batches: list[Batch], repeats: int) -> tuple[float, float, float]:
+    """Seconds of the encoder, of the interface, and of all of the model."""
+    states = [module.hidden_states(batch) for batch in batches]
+    return (
+        seconds_of(lambda: [module.hidden_states(batch) for batch in batches], repeats),
+        seconds_of(lambda: [module.model.audio(*state) for state in states], repeats),
+        seconds_of(lambda: [module.score(batch) for batch in batches], repeats),
+    )
+
+
+@torch.inference_mode()
+def _difference(batches: list[Batch]) -> float:
+    fast, plain = shipped(dtype="float32"), shipped(dtype="float32")
+    plain.model.reuse, plain.model.scoring, plain.model.padding_side = False, "plain", "right"
+    largest = 0.0
+    for batch in batches[:2]:
+        mine = fast.score(batch).log_scores.log_softmax(-1)
+        for row, utterance in enumerate(batch.utterances):
+            wave = batch.waveforms[row, : batch.lengths[row]]
+            plain.model.llm.unmerge()
+            alone = plain.model.label_scores(*_prompt(plain, Collate({})([Item(utterance, wave)])))
+            largest = max(largest, float((alone.log_softmax(-1)[0] - mine[row]).abs().max()))
+    return largest
+
+
+def _prompt(module: EmotionModule, batch: Batch) -> tuple:
+    encoder = module._encoder(module.template)
+    return module._prompts(encoder, batch), encoder.label_tokens(), module._speech(batch, module.template)
+
+
+@torch.inference_mode()
+def _peers(files: list[Path], batch: int, dtype: torch.dtype, device: torch.device) -> None:
+    model, mel = peers.model(dtype, device), peers.extractor()
+    for start in range(0, len(files), batch):
+        waves = [audio.load(file) for file in files[start : start + batch]]
+        made = {name: value.to(device) for name, value in peers.inputs(waves, mel, dtype).items()}
+        model.generate(**made, max_new_tokens=3, min_new_tokens=3, do_sample=False, pad_token_id=0)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,105 @@
+"""Training: a pass without stored features, the first pass with them, later ones, beside a plain loop of theirs.
+
+python benchmarks/train.py [--clips 64] [--seconds 3] [--batch 16] [--output train.json]
+
+Rows of the default recipe: its warm-up, in which a linear head answers, and its main stage, in which the LLM does.
+"""
+
+from __future__ import annotations
+
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import peers
+import torch
+from common import WORDS, clips, options, peak_gb, shipped, show, wait
+from peft import LoraConfig, get_peft_model
+
+from emollm.data import audio
+from emollm.data.batch import Batch, Collate, UtteranceDataset
+from emollm.data.encode import fill
+from emollm.data.features import FeatureStore
+from emollm.data.utterance import Utterance, UtteranceTable
+
+
+def main() -> None:
+    """Measure and print."""
+    asked = options(__doc__, clips=64, seconds=3.0, batch=16)
+    device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    rows: list[dict[str, str | float]] = []
+
+    def timed(name: str, work: Callable[[], None]) -> None:
+        wait()
+        start = time.perf_counter()
+        work()
+        wait()
+        rate = asked.clips / (time.perf_counter() - start)
+        rows.append({"pass": name, "clips/s": rate, "peak GB": peak_gb()})
+
+    module = shipped().to(device)
+    labels = {label: index for index, label in enumerate(module.labels)}
+    optimizer = torch.optim.AdamW([p for p in module.parameters() if p.requires_grad])
+    with tempfile.TemporaryDirectory() as scratch:
+        files = clips(Path(scratch), asked.clips, asked.seconds)
+        table = UtteranceTable(
+            Utterance(id=file.name, path=file, transcript=WORDS, label=module.labels[n % len(labels)])
+            for n, file in enumerate(files)
+        )
+
+        def head(batch: Batch) -> torch.Tensor:
+            return torch.nn.functional.cross_entropy(module._head_logits(batch), batch.targets)
+
+        def one_pass(loss_of: Callable, store: FeatureStore | None) -> None:
+            dataset, collate = UtteranceDataset(table, store=store), Collate(labels)
+            module.train()
+            for start in range(0, len(table), asked.batch):
+                rest = range(start, min(start + asked.batch, len(table)))
+                loss = loss_of(collate(dataset.__getitems__(list(rest))).to(device))
+                optimizer.zero_grad()
+                loss.backward()
+                optimizer.step()
+
+        for stage, loss_of in (("warm-up", head), ("LLM", module.loss)):
+            store = FeatureStore(Path(scratch) / stage, module.feature_settings())
+
+            def first_pass(loss_of: Callable = loss_of, store: FeatureStore = store) -> None:
+                fill(store, module.audio_backbone, UtteranceDataset(table), device, 0, asked.batch)
+                one_pass(loss_of, store)
+
+            one_pass(loss_of, None)  # warm
+            timed(f"{stage}, without stored features", lambda f=loss_of: one_pass(f, None))
+            timed(f"{stage}, first pass, storing them", first_pass)
+            timed(f"{stage}, later passes", lambda f=loss_of, s=store: one_pass(f, s))
+        timed("peers' way, plain loop", _peers(files, asked.batch, device))
+    for row in rows:
+        row["later LLM pass is faster by"] = rows[5]["clips/s"] / row["clips/s"]
+    show(f"train: {asked.clips} clips of about {asked.seconds:g} s, the default recipe", rows, asked.output)
+
+
+def _peers(files: list[Path], batch: int, device: torch.device) -> Callable[[], None]:
+    model, mel = peers.model(torch.bfloat16, device), peers.extractor()
+    model.requires_grad_(False)
+    model.language_model = get_peft_model(
+        model.language_model, LoraConfig(r=8, lora_alpha=16, target_modules=["q_proj", "v_proj"])
+    )
+    model.multi_modal_projector.requires_grad_(True)
+    optimizer = torch.optim.AdamW([p for p in model.parameters() if p.requires_grad])
+
+    def work() -> None:
+        for start in range(0, len(files), batch):
+            waves = [audio.load(file) for file in files[start : start + batch]]
+            made = {k: v.to(device) for k, v in peers.inputs(waves, mel, torch.bfloat16).items()}
+            ids = made["input_ids"]
+            answer = torch.arange(ids.shape[1], device=device) >= ids.shape[1] - 3
+            loss = model(**made, labels=ids.masked_fill(~answer, -100)).loss
+            optimizer.zero_grad()
+            loss.backward()
+            optimizer.step()
+
+    return work
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,79 @@
+"""Hears every speaker of a folder before he is labelled, so that his own range is known."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+from typing import Any
+
+from lightning.pytorch import Trainer
+from lightning.pytorch.callbacks import Callback
+
+from emollm.data.processes import gather, say
+from emollm.data.utterance import Utterance, UtteranceTable
+from emollm.errors import UserError
+from emollm.modules.base import EmotionModule
+from emollm.modules.speaker_range import emotions_by_speaker, merged
+from emollm.prediction import Prediction
+
+
+class SpeakerListener(Callback):
+    """A first pass that writes nothing: what each speaker's range is, and how mixed his emotions seem to be.
+
+    Memory grows with the number of speakers, not of recordings.
+
+    Args:
+        module: trained with ``model.speaker_range``.
+
+    Raises:
+        UserError: when it was trained without.
+    """
+
+    def __init__(self, module: EmotionModule) -> None:
+        if module.ranges is None:
+            raise UserError(
+                f"{module.name} knows features as they are only: train with model.speaker_range, or leave "
+                "--speaker_range out."
+            )
+        self._said: dict[str, list[float]] = {}
+
+    def on_predict_start(self, trainer: Trainer, module: EmotionModule) -> None:
+        """Begin to listen."""
+        module.ranges.listen()
+
+    def on_predict_batch_end(
+        self, trainer: Trainer, module: EmotionModule, outputs: list[Prediction], *_: Any
+    ) -> None:
+        """Add up what the model says of each speaker."""
+        rows = [(one.utterance, one.probabilities) for one in outputs if one.probabilities]
+        _add(self._said, emotions_by_speaker(rows, module.labels))
+
+    def on_predict_end(self, trainer: Trainer, module: EmotionModule) -> None:
+        """Use the ranges of the speakers that may be normalised by them, and say how many these are."""
+        heard, said = merged(module.ranges.stop()), {}
+        for part in gather(self._said):
+            _add(said, part)
+        usable = module.speaker_range.usable(heard, said)
+        module.ranges.use(usable)
+        module.view = "own"
+        say(
+            f"Speakers' own ranges: {len(usable)} of {len(heard)} speakers; the others are heard in fewer "
+            f"than {module.speaker_range.clips} recordings, or seem to show too few emotions, and are taken as "
+            "any other."
+        )
+
+
+def by_folder(table: UtteranceTable) -> UtteranceTable:
+    """A table in which a recording without a named speaker is of the speaker that its folder is named after."""
+    return UtteranceTable(_named(table))
+
+
+def _named(table: UtteranceTable) -> Iterator[Utterance]:
+    for row in table:
+        unnamed = row.speaker is None and row.path is not None
+        yield replace(row, speaker=str(row.path.parent)) if unnamed else row
+
+
+def _add(sums: dict[str, list[float]], more: dict[str, list[float]]) -> None:
+    for speaker, shares in more.items():
+        sums[speaker] = [a + b for a, b in zip(sums.get(speaker, [0.0] * len(shares)), shares, strict=True)]

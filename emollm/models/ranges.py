@@ -1,0 +1,144 @@
+"""Features in their speaker's own range: every channel by that speaker's mean and deviation over all his frames.
+
+What is high for one speaker is low for another one. Normalising by speaker is as old as emotion recognition from
+speech (Batliner et al. 2011; Busso, Metallinou and Narayanan 2011); it takes other recordings of the same speaker,
+unlabelled ones.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+
+_SMALLEST = 1e-3  # of a deviation: a channel that never changes is not made loud
+
+
+@dataclass
+class Sums:
+    """What a range is computed from: sums over frames, which can be added up in any order.
+
+    Attributes:
+        clips: recordings heard.
+        frames: frames heard.
+        total: (L, D) sum of the features, in float64.
+        squares: (L, D) sum of their squares.
+    """
+
+    clips: int
+    frames: int
+    total: Tensor
+    squares: Tensor
+
+    def __add__(self, other: Sums) -> Sums:
+        return Sums(
+            self.clips + other.clips,
+            self.frames + other.frames,
+            self.total + other.total,
+            self.squares + other.squares,
+        )
+
+    def range(self) -> tuple[Tensor, Tensor]:
+        """(L, D) mean and (L, D) deviation over all frames, in float32."""
+        mean = self.total / self.frames
+        variance = (self.squares / self.frames - mean.square()).clamp(min=_SMALLEST**2)
+        return mean.float(), variance.sqrt().float()
+
+
+class SpeakerRanges(nn.Module):
+    """Brings hidden states to zero mean and unit deviation: of all training speakers, or of their own speaker.
+
+    Only the range of all training speakers is kept with the trained weights. Those of single speakers belong to
+    the recordings at hand: they are heard first (``listen``), then used (``use``).
+
+    Args:
+        layers: L.
+        width: D.
+        shrinkage: how many clips' weight the range of all speakers has in that of one; it steadies the range of
+            speakers of whom little was heard.
+    """
+
+    def __init__(self, layers: int, width: int, shrinkage: float) -> None:
+        super().__init__()
+        self.shrinkage = shrinkage
+        self.register_buffer("mean", torch.zeros(layers, width))
+        self.register_buffer("deviation", torch.ones(layers, width))
+        self.listens = False
+        """Whether what passes through is added up, speaker by speaker."""
+        self.heard: dict[str, Sums] = {}
+        self._own: dict[str, tuple[Tensor, Tensor]] = {}
+
+    @property
+    def speakers(self) -> set[str]:
+        """Whose own range is known."""
+        return set(self._own)
+
+    def listen(self) -> None:
+        """Forget all speakers, and add up what passes through from now on."""
+        self.heard, self._own, self.listens = {}, {}, True
+
+    def stop(self) -> dict[str, Sums]:
+        """No longer listen; what was heard."""
+        self.listens = False
+        return self.heard
+
+    def learn(self, sums: Iterable[Sums]) -> None:
+        """Keep the range of all training speakers."""
+        first, *others = sums
+        mean, deviation = sum(others, first).range()
+        self.mean.copy_(mean)
+        self.deviation.copy_(deviation)
+
+    def use(self, sums: Mapping[str, Sums]) -> None:
+        """Use these speakers' own ranges, and nobody else's."""
+        self._own = {speaker: self._shrunk(one) for speaker, one in sums.items()}
+
+    def forward(
+        self, hidden: Tensor, mask: Tensor, speakers: Sequence[str | None], voices: Sequence[str | None]
+    ) -> Tensor:
+        """Normalise each row.
+
+        Args:
+            hidden: (B, L, T, D).
+            mask: (B, T) bool, True where a frame is real.
+            speakers: (B,) in whose range each row is; None, and who is not known, for all training speakers.
+            voices: (B,) in whose range it is put instead, before the range of all training speakers is taken out;
+                None for that range itself.
+
+        Returns:
+            (B, L, T, D): of speaker None in voice None, deviations from all training speakers; of a known speaker
+            in voice None, deviations from himself; of a known speaker in the voice of another, what he would be if
+            he had that other's range.
+        """
+        if self.listens:
+            for row, keep, speaker in zip(hidden, mask, speakers, strict=True):
+                if speaker is not None:
+                    self._add(speaker, row[:, keep])
+        mean, deviation = self._of(speakers)
+        hidden = (hidden - mean) / deviation
+        if all(voice is None for voice in voices):
+            return hidden
+        mean, deviation = self._of(voices)
+        return (hidden * deviation + mean - self.mean[:, None]) / self.deviation[:, None]
+
+    def _of(self, speakers: Sequence[str | None]) -> tuple[Tensor, Tensor]:
+        """(B, L, 1, D) mean and deviation."""
+        known = [self._own.get(speaker or "", (self.mean, self.deviation)) for speaker in speakers]
+        mean, deviation = (torch.stack(parts)[:, :, None] for parts in zip(*known, strict=True))
+        return mean, deviation
+
+    def _add(self, speaker: str, frames: Tensor) -> None:
+        frames = frames.double()
+        one = Sums(1, frames.shape[1], frames.sum(1).cpu(), frames.square().sum(1).cpu())
+        self.heard[speaker] = self.heard[speaker] + one if speaker in self.heard else one
+
+    def _shrunk(self, sums: Sums) -> tuple[Tensor, Tensor]:
+        mean, deviation = sums.range()
+        share = sums.clips / (sums.clips + self.shrinkage)
+        device = self.mean.device
+        return (
+            share * mean.to(device) + (1 - share) * self.mean,
+            share * deviation.to(device) + (1 - share) * self.deviation,
+        )

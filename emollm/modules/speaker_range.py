@@ -1,0 +1,149 @@
+"""When a speaker's own range may be used: heard often enough, and not in one emotion only."""
+
+from __future__ import annotations
+
+import math
+from collections import defaultdict
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+import torch
+
+from emollm.data.processes import gather
+from emollm.data.utterance import Utterance
+from emollm.errors import UserError
+from emollm.models.ranges import Sums
+
+View = Literal["plain", "own", "borrowed"]
+"""In whose range an utterance is shown: of all training speakers, of its own speaker, of another one."""
+
+
+@dataclass
+class SpeakerRange:
+    """Training that shows utterances in other ranges too: their speaker's own, or another speaker's.
+
+    One model then serves with and without other recordings of a speaker. The probe draws nothing: it takes every
+    utterance once as it is, once in its own range, and in others' ranges as often as the shares say.
+    """
+
+    own: float = 0.25
+    """Share of the training utterances that are shown in their speaker's own range: without it a model does not
+    know what to make of such features."""
+    borrowed: float = 0.5
+    """Share that is shown in the range of another training speaker of the same corpus, as if he had said it: few
+    speakers become many. The rest is shown as it is."""
+    clips: int = 5
+    """A speaker of whom fewer are heard is taken as any other."""
+    evenness: float = 0.75
+    """A speaker's emotions, as far as they are known, must be at least as mixed as this: the entropy of their mean
+    probabilities as a share of the greatest there is. The range of a speaker who shows one emotion only is that
+    emotion, and normalising by it takes away just what is asked for."""
+    shrinkage: float = 5.0
+    """How many clips' weight all training speakers have in the range of one."""
+
+    def __post_init__(self) -> None:
+        if min(self.own, self.borrowed) < 0 or self.own + self.borrowed >= 1:
+            raise UserError(
+                f"model.speaker_range: own is {self.own} and borrowed {self.borrowed}; they must not be negative, "
+                "and their sum must be below 1, as some utterances are shown as they are."
+            )
+        if self.clips < 2 or self.shrinkage < 0:
+            raise UserError("model.speaker_range.clips must be at least 2, and shrinkage must not be negative.")
+        if not 0 <= self.evenness < 1:
+            raise UserError(f"model.speaker_range.evenness is {self.evenness}: it must be 0 or more, below 1.")
+
+    @property
+    def copies(self) -> int:
+        """In how many borrowed ranges the probe takes an utterance that it takes once as it is."""
+        return round(self.borrowed / (1 - self.own - self.borrowed))
+
+    def draw(self, number: int) -> list[View]:
+        """How each of some training utterances is shown."""
+        chances = torch.rand(number).tolist()
+        return [
+            "own" if chance < self.own else "borrowed" if chance < self.own + self.borrowed else "plain"
+            for chance in chances
+        ]
+
+    def usable(self, heard: Mapping[str, Sums], emotions: Mapping[str, Sequence[float]]) -> dict[str, Sums]:
+        """Who may be normalised by his own range.
+
+        Args:
+            heard: what was heard of each speaker.
+            emotions: (K,) share of each emotion in what each speaker says: by labels, or by a model's answers.
+        """
+        return {
+            speaker: sums
+            for speaker, sums in heard.items()
+            if sums.clips >= self.clips and evenness(emotions.get(speaker, ())) >= self.evenness
+        }
+
+
+def show(
+    names: Sequence[str | None], views: Sequence[View], known: Collection[str]
+) -> tuple[list[str | None], list[str | None]]:
+    """In whose range each utterance is, and in whose it is put; None stands for all training speakers.
+
+    Args:
+        names: (B,) the speakers.
+        views: (B,) how each utterance is shown.
+        known: speakers whose range is known; the utterances of others are shown as they are.
+    """
+    speakers = [
+        name if view != "plain" and name in known else None for name, view in zip(names, views, strict=True)
+    ]
+    voices = [
+        _another(speaker, known) if view == "borrowed" and speaker is not None else None
+        for speaker, view in zip(speakers, views, strict=True)
+    ]
+    return speakers, voices
+
+
+def _another(name: str, known: Collection[str]) -> str:
+    """Anybody of the same corpus, himself included, so that there always is somebody."""
+    corpus = name.rsplit("/", 1)[0]
+    others = [other for other in sorted(known) if other.rsplit("/", 1)[0] == corpus]
+    return others[int(torch.randint(len(others), ()))]
+
+
+def speaker_of(utterance: Utterance) -> str | None:
+    """The speaker's name, unique over corpora; None where nobody is named."""
+    return None if utterance.speaker is None else f"{utterance.corpus}/{utterance.speaker}"
+
+
+def evenness(shares: Sequence[float]) -> float:
+    """Entropy of shares, between 0 (one of them has all) and 1 (all have the same); 0 for nothing at all."""
+    total = sum(shares)
+    if total <= 0 or len(shares) < 2:
+        return 0.0
+    parts = [share / total for share in shares if share > 0]
+    return -sum(part * math.log(part) for part in parts) / math.log(len(shares))
+
+
+def emotions_by_speaker(
+    rows: Iterable[tuple[Utterance, Mapping[str, float]]], labels: Sequence[str]
+) -> dict[str, list[float]]:
+    """(K,) sum of probabilities for each speaker.
+
+    Args:
+        rows: utterances, each with the probability of each label (1 for a known one).
+        labels: the label set.
+    """
+    sums: dict[str, list[float]] = defaultdict(lambda: [0.0] * len(labels))
+    for utterance, probabilities in rows:
+        speaker = speaker_of(utterance)
+        if speaker is not None:
+            sums[speaker] = [
+                total + probabilities.get(label, 0.0) for total, label in zip(sums[speaker], labels, strict=True)
+            ]
+    return dict(sums)
+
+
+def merged(heard: Mapping[str, Sums]) -> dict[str, Sums]:
+    """What all processes heard; each must ask."""
+    together: dict[str, Sums] = {}
+    for part in gather(dict(heard)):
+        for speaker, sums in part.items():
+            together[speaker] = together[speaker] + sums if speaker in together else sums
+    return together

@@ -1,0 +1,178 @@
+"""Who may be normalised by his own range; a model that serves with and without; and the command line."""
+
+import csv
+import json
+import shutil
+
+import pytest
+import torch
+import yaml
+
+from emollm.__main__ import main
+from emollm.data.utterance import Utterance
+from emollm.errors import UserError
+from emollm.models.ranges import Sums
+from emollm.modules.speaker_range import SpeakerRange, emotions_by_speaker, evenness, show
+from tests.small import run
+
+
+def sums(clips):
+    return Sums(clips, 10 * clips, torch.zeros(1, 1), torch.ones(1, 1))
+
+
+def test_evenness_is_entropy_by_its_greatest():
+    assert evenness([5, 5, 5]) == pytest.approx(1)
+    assert evenness([7, 0, 0]) == 0
+    assert evenness([]) == 0
+    assert evenness([1, 1, 0, 0]) == pytest.approx(0.5)
+
+
+def test_the_guard_keeps_out_one_sided_and_rare_speakers():
+    heard = {"even": sums(9), "rare": sums(4), "one": sums(9), "silent": sums(9)}
+    emotions = {"even": [3, 3, 3], "rare": [1, 1, 1], "one": [9, 0, 0]}
+    assert set(SpeakerRange(clips=5).usable(heard, emotions)) == {"even"}
+
+
+def test_emotions_are_added_up_by_corpus_and_speaker():
+    rows = [
+        (Utterance(id=str(i), corpus=corpus, speaker=speaker), {"sad": 0.25, "happy": 0.75})
+        for i, (corpus, speaker) in enumerate([("x", "1"), ("x", "1"), ("y", "1"), ("x", None)])
+    ]
+    assert emotions_by_speaker(rows, ["happy", "sad"]) == {"x/1": [1.5, 0.5], "y/1": [0.75, 0.25]}
+
+
+def test_ranges_are_borrowed_within_a_corpus_only():
+    names, known = ["x/1", "x/9", None, "y/1", "x/1"], {"x/1", "x/2", "y/1"}
+    for seed in range(20):
+        torch.manual_seed(seed)
+        speakers, voices = show(names, ["borrowed", "borrowed", "borrowed", "borrowed", "own"], known)
+        assert speakers == ["x/1", None, None, "y/1", "x/1"]
+        assert voices[0] in {"x/1", "x/2"}
+        assert voices[1:] == [None, None, "y/1", None]
+    assert show(names, ["plain"] * 5, known) == ([None] * 5, [None] * 5)
+
+
+def test_views_are_drawn_as_often_as_asked():
+    torch.manual_seed(0)
+    drawn = SpeakerRange(own=0.2, borrowed=0.5).draw(5000)
+    assert drawn.count("own") / 5000 == pytest.approx(0.2, abs=0.03)
+    assert drawn.count("borrowed") / 5000 == pytest.approx(0.5, abs=0.03)
+    assert SpeakerRange(own=0.25, borrowed=0.5).copies == 2
+    assert SpeakerRange(own=0.0, borrowed=0.8).copies == 4
+
+
+@pytest.mark.parametrize("wrong", [{"own": 0.5, "borrowed": 0.5}, {"own": -0.1}, {"clips": 1}, {"evenness": 1.0}])
+def test_settings_that_mean_nothing_are_refused(wrong):
+    with pytest.raises(UserError, match="speaker_range"):
+        SpeakerRange(**wrong)
+
+
+@pytest.fixture(scope="module")
+def ranged(small_run, tmp_path_factory):
+    """A small run that was trained with ranges; its speakers show few emotions, so the guard is loose."""
+    folder = tmp_path_factory.mktemp("ranged")
+    flags = {"own": 0.3, "clips": 2, "evenness": 0}
+    args = [f"--model.speaker_range.{name}={value}" for name, value in flags.items()]
+    return run(folder, "fit", "--config", small_run.config, *args) / "checkpoints" / "best.ckpt"
+
+
+def test_the_range_of_all_speakers_belongs_to_the_trained_weights(ranged):
+    state = torch.load(ranged, weights_only=True)["state_dict"]
+    assert state["ranges.mean"].abs().max() > 0
+    assert (state["ranges.deviation"] != 1).any()
+
+
+def test_the_own_range_is_a_row_of_its_own(small_run, ranged, tmp_path):
+    alone = ["--ablations", "none", "--baselines", "none"]
+    folder = run(tmp_path, "test", "--config", small_run.config, "--ckpt_path", ranged, *alone)
+    values = json.loads((folder / "metrics.json").read_text())
+    model, own = values["rows"]
+    assert (own["kind"], own["name"], own["why_not"]) == ("range", "own", None)
+    assert "1 of 1 speakers" in own["about"]
+    plain, other = (
+        [(r["id"], float(r["p_happy"])) for r in csv.DictReader(file.open())]
+        for file in (folder / "predictions.csv", folder / "ranges" / "own.csv")
+    )
+    assert [name for name, _ in plain] == [name for name, _ in other]
+    assert any(abs(a - b) > 1e-6 for (_, a), (_, b) in zip(plain, other, strict=True)), "it makes a difference"
+    assert model["result"] == values["summary"]["result"], "the headline is of one clip at a time"
+
+
+def predict(source, model, output, *more):
+    flags = ["--data.transcriber", "none", "--data.num_workers", "0", "--trainer.accelerator", "cpu"]
+    return main(["predict", str(source), "--model", str(model), "--output", str(output), *flags, *map(str, more)])
+
+
+def rows(output):
+    lines = (output / "predictions.jsonl").read_text().splitlines()
+    return {row["path"]: row["p_happy"] for row in map(json.loads, lines)}
+
+
+def test_a_folder_a_speaker(small_run, ranged, tmp_path, capsys):
+    sounds = shutil.copytree(small_run.folder / "ravdess", tmp_path / "sounds")
+    for extra in sorted((sounds / "Actor_04").iterdir())[1:]:
+        extra.unlink()
+    assert predict(sounds, ranged, tmp_path / "plain") == 0
+    capsys.readouterr()
+    assert predict(sounds, ranged, tmp_path / "own", "--speaker_range", "true") == 0
+    assert "3 of 4 speakers" in capsys.readouterr().out
+    plain, own = rows(tmp_path / "plain"), rows(tmp_path / "own")
+    assert plain.keys() == own.keys()
+    for path in plain:
+        if "Actor_04" in path:
+            assert own[path] == pytest.approx(plain[path], abs=1e-5), "heard once: taken as any other"
+    assert sum(abs(plain[path] - own[path]) > 1e-6 for path in plain) > 5
+
+
+def test_the_table_names_speakers(small_run, ranged, tmp_path, capsys):
+    files = sorted((small_run.folder / "ravdess").rglob("*.wav"))
+    lines = [f"{file},{'me' if index % 2 else 'you'}" for index, file in enumerate(files)]
+    (tmp_path / "list.csv").write_text("path,speaker\n" + "\n".join(lines) + "\n")
+    assert predict(tmp_path / "list.csv", ranged, tmp_path / "out", "--speaker_range", "true") == 0
+    assert "2 of 2 speakers" in capsys.readouterr().out
+
+
+def test_a_model_without_ranges_says_so(small_run, tmp_path, capsys):
+    sounds = small_run.folder / "ravdess" / "Actor_01"
+    assert predict(sounds, small_run.checkpoint, tmp_path / "out", "--speaker_range", "true") == 2
+    assert "train with model.speaker_range" in capsys.readouterr().err
+
+
+def test_training_data_must_name_speakers(small_run, tmp_path, capsys):
+    files = sorted((small_run.folder / "ravdess").rglob("*.wav"))
+    labels = ["angry", "happy", "sad"]
+    lines = [f"{f},{labels[i % 3]},{'train' if i % 4 else 'validation'},words" for i, f in enumerate(files)]
+    (tmp_path / "list.csv").write_text("path,label,split,transcript\n" + "\n".join(lines) + "\n")
+    values = yaml.safe_load(small_run.config.read_text())
+    table = {"class_path": "emollm.data.corpora.Table", "init_args": {"file": str(tmp_path / "list.csv")}}
+    values["data"]["corpora"] = [table]
+    values["data"]["protocol"] = {
+        "class_path": "emollm.data.protocols.ColumnSplit",
+        "init_args": {"column": "split"},
+    }
+    values["model"]["speaker_range"] = {"own": 0.5, "borrowed": 0.0}
+    (tmp_path / "recipe.yaml").write_text(yaml.safe_dump(values))
+    assert main(["fit", "--config", str(tmp_path / "recipe.yaml")]) == 2
+    assert "names none" in capsys.readouterr().err
+
+
+def test_the_probe_takes_every_view_of_an_utterance(small_run, tmp_path):
+    flags = ["--method", "probe", "--model.speaker_range.own", "0.25", "--model.speaker_range.borrowed", "0.5"]
+    config = tmp_path / "probe.yaml"
+    values = yaml.safe_load(small_run.config.read_text())
+    values["model"] = {"labels": values["model"]["labels"], "backbone": values["model"]["backbone"]}
+    config.write_text(yaml.safe_dump(values))
+    seen = []
+    import emollm.modules.probe as probe
+
+    fit_head = probe.Probe.fit_head
+
+    def counted(self):
+        seen.append(sum(len(targets) for _, targets in self._seen))
+        fit_head(self)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(probe.Probe, "fit_head", counted)
+        run(tmp_path, "fit", "--config", config, *flags)
+        run(tmp_path, "fit", "--config", config, "--method", "probe")
+    assert seen[0] == 4 * seen[1]
