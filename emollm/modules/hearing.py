@@ -1,0 +1,115 @@
+"""What reaches the trained parts from a frozen backbone: stored or fresh, in whose range, and augmented."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+
+import torch
+from lightning.pytorch import LightningModule
+from torch import Tensor
+
+from emollm.data.augment import Augmentation
+from emollm.data.batch import Batch
+from emollm.errors import UserError
+from emollm.models.backbones import Backbone
+from emollm.models.ranges import SpeakerRanges
+from emollm.modules.speaker_range import SpeakerRange, View, emotions_by_speaker, merged, show, speaker_of
+
+
+class HearingModule(LightningModule, ABC):
+    """A module with an audio backbone, in batches whose features may have been stored.
+
+    Args:
+        speaker_range: trains on features in other ranges too; None takes them as they are.
+    """
+
+    draws_views = True
+    """Whether training shows each utterance in a range that is drawn."""
+
+    def __init__(self, speaker_range: SpeakerRange | None) -> None:
+        super().__init__()
+        self.speaker_range = speaker_range
+        self.ranges: SpeakerRanges | None = None
+        self.view: View = "plain"
+        """In whose range utterances are shown where they are not drawn; set by who measures or predicts so."""
+
+    @property
+    @abstractmethod
+    def audio_backbone(self) -> Backbone | None:
+        """The audio encoder, if the model hears."""
+
+    def feature_settings(self) -> str:
+        """What stored features depend on beside the sound."""
+        backbone = self.audio_backbone
+        assert backbone is not None
+        return f"{backbone.fingerprint}|{backbone.layers}|{backbone.dtype}|{backbone.setting}"
+
+    def make_ranges(self) -> None:
+        """Make room for the range of the training speakers, where the model hears and is to know it."""
+        backbone = self.audio_backbone
+        if self.speaker_range is not None and backbone is not None:
+            self.ranges = SpeakerRanges(len(backbone.layers), backbone.width, self.speaker_range.shrinkage)
+
+    @torch.no_grad()
+    def on_fit_start(self) -> None:
+        """Hear every training speaker once, before the first step.
+
+        Raises:
+            UserError: when the training part names no speakers.
+        """
+        if self.ranges is None:
+            return
+        data = self.trainer.datamodule
+        self.ranges.listen()
+        for batch in data.heard_dataloader(data.parts.train):
+            if len(batch):
+                self.hidden_states(batch.to(self.device))
+        heard = merged(self.ranges.stop())
+        if not heard:
+            raise UserError("model.speaker_range needs speakers, and the training part names none: leave it out.")
+        self.ranges.learn(heard.values())
+        known = [(row, {row.label: 1.0}) for row in data.parts.train if row.label is not None]
+        self.ranges.use(self.speaker_range.usable(heard, emotions_by_speaker(known, self.labels)))
+
+    def hidden_states(self, batch: Batch) -> tuple[Tensor, Tensor]:
+        """Hidden states of the backbone, stored ones if the batch brings them.
+
+        A frozen backbone's states pass through float16 either way, so that a run scores the same with and
+        without the store.
+
+        Returns:
+            (B, L, T, D) float32 and the (B, T) mask.
+        """
+        backbone = self.audio_backbone
+        assert backbone is not None
+        if batch.features is not None and batch.mask is not None:
+            hidden, mask = batch.features.float(), batch.mask
+        else:
+            hidden, mask = backbone(batch.waveforms, batch.lengths)
+            hidden = hidden.float() if hidden.requires_grad else hidden.half().float()
+        if self.ranges is not None:
+            hidden = self.ranges(hidden, mask, *self._ranges_of(batch))
+        augmentation = self.augmentation
+        if augmentation is None or not augmentation.changes_features:
+            return hidden, mask
+        generator = torch.Generator().manual_seed(int(torch.randint(2**62, ())))
+        frames = augmentation.apply_features(hidden.transpose(1, 2).flatten(2), mask, generator)
+        return frames.unflatten(2, (hidden.shape[1], -1)).transpose(1, 2), mask
+
+    def _ranges_of(self, batch: Batch) -> tuple[list[str | None], list[str | None]]:
+        """For each utterance the speaker in whose range it is, and the one in whose range it is put."""
+        assert self.ranges is not None
+        assert self.speaker_range is not None
+        names = [speaker_of(utterance) for utterance in batch.utterances]
+        if self.ranges.listens:
+            return names, [None] * len(names)
+        draws = self.training and self.draws_views
+        views = self.speaker_range.draw(len(names)) if draws else [self.view] * len(names)
+        return show(names, views, self.ranges.speakers)
+
+    @property
+    def augmentation(self) -> Augmentation | None:
+        """Random changes of the training features; None outside of training."""
+        if not self.training or self._trainer is None:
+            return None
+        return getattr(self.trainer.datamodule, "augmentation", None)
