@@ -226,7 +226,8 @@ class EmotionCLI(LightningCLI):
         listener = SpeakerListener(self.model)
         self.datamodule.table = table
         self.trainer.callbacks.append(listener)
-        self.trainer.predict(self.model, datamodule=self.datamodule, return_predictions=False)
+        for _ in ("their ranges", "their emotions"):
+            self.trainer.predict(self.model, datamodule=self.datamodule, return_predictions=False)
         self.trainer.callbacks.remove(listener)
 
     def _load_weights(self) -> None:

@@ -23,7 +23,7 @@ from emollm.evaluation import summarise, to_frame, write
 from emollm.machine import machine, versions
 from emollm.models.ranges import Sums
 from emollm.modules.base import EmotionModule
-from emollm.modules.speaker_range import emotions_by_speaker, merged
+from emollm.modules.speaker_range import by_corpus, emotions_by_speaker, merged
 from emollm.prediction import Prediction
 from emollm.report.figures import save_figures
 from emollm.report.html import write_report
@@ -103,7 +103,7 @@ class Evaluator:
             content["summary"] = summarise(frame, self.module.labels)
             content["rows"] = [self._row("model", self.module.name, self._inputs(), "", frame)]
             if heard is not None:
-                content["rows"].append(self._in_own_range(heard, predictions))
+                content["rows"] += self._in_ranges(heard)
             if self.part == "test":
                 content["rows"] += self._ablated() + self._compared(predictions)
         if not self.trainer.is_global_zero:
@@ -127,34 +127,44 @@ class Evaluator:
         verb(self.module, datamodule=self.data, verbose=False)
         return self._collector.predictions
 
-    def _in_own_range(self, heard: dict[str, Sums], predictions: list[Prediction]) -> Row:
-        """The same model with features in their speakers' own ranges, as heard in the part that is measured."""
-        assert self.module.speaker_range is not None
-        said = [(p.utterance, p.probabilities) for p in predictions if p.probabilities]
-        usable = self.module.speaker_range.usable(heard, emotions_by_speaker(said, self.module.labels))
-        about = (
-            "Not one clip at a time: features are normalised by all clips of the same speaker in this part, "
-            f"unlabelled. {len(usable)} of {len(heard)} speakers; the others as before, being heard in too few "
-            "clips or, by this model's own answers, in too few emotions."
-        )
+    def _in_ranges(self, heard: dict[str, Sums]) -> list[Row]:
+        """The same model with features in the range of this part, and in that of each speaker where it is safe."""
+        module, settings = self.module, self.module.speaker_range
+        assert settings is not None
+        corpora, said = by_corpus(heard), []
 
-        def measure() -> list[Prediction]:
+        def together() -> list[Prediction]:
+            said.extend(self._in_range({}, corpora))
+            return said
+
+        def alone() -> list[Prediction]:
             if not usable:
                 raise UserError("no speaker is heard in enough clips and emotions")
-            self.module.ranges.use(usable)
-            self.module.view = "own"
-            loggers, self.trainer.loggers = self.trainer.loggers, []
-            metrics = self.module.metrics
-            self.module.metrics = copy.deepcopy(metrics)  # what was measured one clip at a time stays
-            try:
-                return self._pass()
-            finally:
-                self.module.metrics = metrics
-                self.trainer.loggers = loggers
-                self.module.view = "plain"
-                self.module.ranges.use({})
+            return self._in_range(usable, corpora)
 
-        return self._try("range", "own", "in the speaker's own range", about, measure)
+        about = "Not one clip at a time: features are normalised by all clips of their corpus here, unlabelled."
+        first = self._try("range", "corpus", "in the corpus's own range", about, together)
+        answers = [(p.utterance, p.probabilities) for p in said if p.probabilities]
+        usable = settings.usable(heard, emotions_by_speaker(answers, module.labels))
+        about = (
+            "Not one clip at a time: features are normalised by all clips of the same speaker in this part, "
+            f"unlabelled. {len(usable)} of {len(heard)} speakers; the others by their corpus, being heard in too "
+            "few clips or, by the answers of the row above, in too few emotions."
+        )
+        return [first, self._try("range", "speaker", "in the speaker's own range", about, alone)]
+
+    def _in_range(self, speakers: dict[str, Sums], corpora: dict[str, Sums]) -> list[Prediction]:
+        module = self.module
+        loggers, self.trainer.loggers = self.trainer.loggers, []
+        metrics, module.metrics = module.metrics, copy.deepcopy(module.metrics)  # those of one clip at a time stay
+        module.ranges.use(speakers, corpora)
+        module.view = "own"
+        try:
+            return self._pass()
+        finally:
+            module.ranges.use({})
+            module.view, module.metrics = "plain", metrics
+            self.trainer.loggers = loggers
 
     def _ablated(self) -> list[Row]:
         rows = []

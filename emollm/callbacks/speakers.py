@@ -12,15 +12,16 @@ from lightning.pytorch.callbacks import Callback
 from emollm.data.processes import gather, say
 from emollm.data.utterance import Utterance, UtteranceTable
 from emollm.errors import UserError
+from emollm.models.ranges import Sums
 from emollm.modules.base import EmotionModule
-from emollm.modules.speaker_range import emotions_by_speaker, merged
+from emollm.modules.speaker_range import by_corpus, emotions_by_speaker, merged
 from emollm.prediction import Prediction
 
 
 class SpeakerListener(Callback):
-    """A first pass that writes nothing: what each speaker's range is, and how mixed his emotions seem to be.
+    """Two passes that write nothing: what the ranges are, and how mixed each speaker's emotions seem to be.
 
-    Memory grows with the number of speakers, not of recordings.
+    In the first pass only the backbone works. Memory grows with the number of speakers, not of recordings.
 
     Args:
         module: trained with ``model.speaker_range``.
@@ -35,11 +36,13 @@ class SpeakerListener(Callback):
                 f"{module.name} knows features as they are only: train with model.speaker_range, or leave "
                 "--speaker_range out."
             )
+        self._heard: dict[str, Sums] | None = None
         self._said: dict[str, list[float]] = {}
 
     def on_predict_start(self, trainer: Trainer, module: EmotionModule) -> None:
-        """Begin to listen."""
-        module.ranges.listen()
+        """Begin to listen, or to ask."""
+        if self._heard is None:
+            module.ranges.listen()
 
     def on_predict_batch_end(
         self, trainer: Trainer, module: EmotionModule, outputs: list[Prediction], *_: Any
@@ -49,17 +52,21 @@ class SpeakerListener(Callback):
         _add(self._said, emotions_by_speaker(rows, module.labels))
 
     def on_predict_end(self, trainer: Trainer, module: EmotionModule) -> None:
-        """Use the ranges of the speakers that may be normalised by them, and say how many these are."""
-        heard, said = merged(module.ranges.stop()), {}
+        """First use the range of all recordings, then also those of speakers who may be taken in their own."""
+        if self._heard is None:
+            self._heard = merged(module.ranges.stop())
+            module.ranges.use({}, by_corpus(self._heard))
+            module.view = "own"
+            return
+        said: dict[str, list[float]] = {}
         for part in gather(self._said):
             _add(said, part)
-        usable = module.speaker_range.usable(heard, said)
-        module.ranges.use(usable)
-        module.view = "own"
+        usable = module.speaker_range.usable(self._heard, said)
+        module.ranges.use(usable, by_corpus(self._heard))
         say(
-            f"Speakers' own ranges: {len(usable)} of {len(heard)} speakers; the others are heard in fewer "
-            f"than {module.speaker_range.clips} recordings, or seem to show too few emotions, and are taken as "
-            "any other."
+            f"Speakers' own ranges: {len(usable)} of {len(self._heard)} speakers; the others are heard in fewer "
+            f"than {module.speaker_range.clips} recordings, or seem to show too few emotions, and are taken in "
+            "the range of all recordings."
         )
 
 

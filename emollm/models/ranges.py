@@ -69,6 +69,7 @@ class SpeakerRanges(nn.Module):
         """Whether what passes through is added up, speaker by speaker."""
         self.heard: dict[str, Sums] = {}
         self._own: dict[str, tuple[Tensor, Tensor]] = {}
+        self._places: dict[str, tuple[Tensor, Tensor]] = {}
 
     @property
     def speakers(self) -> set[str]:
@@ -77,7 +78,8 @@ class SpeakerRanges(nn.Module):
 
     def listen(self) -> None:
         """Forget all speakers, and add up what passes through from now on."""
-        self.heard, self._own, self.listens = {}, {}, True
+        self.use({})
+        self.heard, self.listens = {}, True
 
     def stop(self) -> dict[str, Sums]:
         """No longer listen; what was heard."""
@@ -91,9 +93,15 @@ class SpeakerRanges(nn.Module):
         self.mean.copy_(mean)
         self.deviation.copy_(deviation)
 
-    def use(self, sums: Mapping[str, Sums]) -> None:
-        """Use these speakers' own ranges, and nobody else's."""
-        self._own = {speaker: self._shrunk(one) for speaker, one in sums.items()}
+    def use(self, speakers: Mapping[str, Sums], corpora: Mapping[str, Sums] | None = None) -> None:
+        """Use these speakers' own ranges, and for others the range of all that was heard in their corpus.
+
+        Args:
+            speakers: by name, which begins with the corpus and a slash.
+            corpora: by name; who is of none of them, and not known himself, is taken as any training speaker.
+        """
+        self._own = {speaker: self._shrunk(one) for speaker, one in speakers.items()}
+        self._places = {corpus: self._shrunk(one) for corpus, one in (corpora or {}).items()}
 
     def forward(
         self, hidden: Tensor, mask: Tensor, speakers: Sequence[str | None], voices: Sequence[str | None]
@@ -103,7 +111,8 @@ class SpeakerRanges(nn.Module):
         Args:
             hidden: (B, L, T, D).
             mask: (B, T) bool, True where a frame is real.
-            speakers: (B,) in whose range each row is; None, and who is not known, for all training speakers.
+            speakers: (B,) in whose range each row is; who is not known stands for his corpus, and None, and who is
+                of no known corpus, for all training speakers.
             voices: (B,) in whose range it is put instead, before the range of all training speakers is taken out;
                 None for that range itself.
 
@@ -125,9 +134,14 @@ class SpeakerRanges(nn.Module):
 
     def _of(self, speakers: Sequence[str | None]) -> tuple[Tensor, Tensor]:
         """(B, L, 1, D) mean and deviation."""
-        known = [self._own.get(speaker or "", (self.mean, self.deviation)) for speaker in speakers]
+        known = [(self.mean, self.deviation) if speaker is None else self._known(speaker) for speaker in speakers]
         mean, deviation = (torch.stack(parts)[:, :, None] for parts in zip(*known, strict=True))
         return mean, deviation
+
+    def _known(self, speaker: str) -> tuple[Tensor, Tensor]:
+        if speaker in self._own:
+            return self._own[speaker]
+        return self._places.get(speaker.partition("/")[0], (self.mean, self.deviation))
 
     def _add(self, speaker: str, frames: Tensor) -> None:
         frames = frames.double()

@@ -65,7 +65,7 @@ class HearingModule(LightningModule, ABC):
             if len(batch):
                 self.hidden_states(batch.to(self.device))
         heard = merged(self.ranges.stop())
-        if not heard:
+        if all(speaker.endswith("/") for speaker in heard):
             raise UserError("model.speaker_range needs speakers, and the training part names none: leave it out.")
         self.ranges.learn(heard.values())
         known = [(row, {row.label: 1.0}) for row in data.parts.train if row.label is not None]

@@ -36,9 +36,9 @@ class SpeakerRange:
     clips: int = 5
     """A speaker of whom fewer are heard is taken as any other."""
     evenness: float = 0.75
-    """A speaker's emotions, as far as they are known, must be at least as mixed as this: the entropy of their mean
-    probabilities as a share of the greatest there is. The range of a speaker who shows one emotion only is that
-    emotion, and normalising by it takes away just what is asked for."""
+    """A speaker's emotions, as far as they are known or guessed, must be at least as mixed as this: the entropy of
+    their mean probabilities as a share of the greatest there is. The range of a speaker who shows one emotion only
+    is that emotion, and normalising by it takes away just what is asked for."""
     shrinkage: float = 5.0
     """How many clips' weight all training speakers have in the range of one."""
 
@@ -76,22 +76,25 @@ class SpeakerRange:
         return {
             speaker: sums
             for speaker, sums in heard.items()
-            if sums.clips >= self.clips and evenness(emotions.get(speaker, ())) >= self.evenness
+            if not speaker.endswith("/")
+            and sums.clips >= self.clips
+            and evenness(emotions.get(speaker, ())) >= self.evenness
         }
 
 
 def show(
-    names: Sequence[str | None], views: Sequence[View], known: Collection[str]
+    names: Sequence[str], views: Sequence[View], known: Collection[str]
 ) -> tuple[list[str | None], list[str | None]]:
     """In whose range each utterance is, and in whose it is put; None stands for all training speakers.
 
     Args:
         names: (B,) the speakers.
         views: (B,) how each utterance is shown.
-        known: speakers whose range is known; the utterances of others are shown as they are.
+        known: speakers whose range is known; nothing is borrowed for the utterances of others.
     """
     speakers = [
-        name if view != "plain" and name in known else None for name, view in zip(names, views, strict=True)
+        name if view == "own" or (view == "borrowed" and name in known) else None
+        for name, view in zip(names, views, strict=True)
     ]
     voices = [
         _another(speaker, known) if view == "borrowed" and speaker is not None else None
@@ -102,14 +105,27 @@ def show(
 
 def _another(name: str, known: Collection[str]) -> str:
     """Anybody of the same corpus, himself included, so that there always is somebody."""
-    corpus = name.rsplit("/", 1)[0]
-    others = [other for other in sorted(known) if other.rsplit("/", 1)[0] == corpus]
+    others = [other for other in sorted(known) if corpus_of(other) == corpus_of(name)]
     return others[int(torch.randint(len(others), ()))]
 
 
-def speaker_of(utterance: Utterance) -> str | None:
-    """The speaker's name, unique over corpora; None where nobody is named."""
-    return None if utterance.speaker is None else f"{utterance.corpus}/{utterance.speaker}"
+def speaker_of(utterance: Utterance) -> str:
+    """The corpus, a slash, and the speaker, who is nobody where none is named."""
+    return f"{utterance.corpus}/{utterance.speaker or ''}"
+
+
+def corpus_of(speaker: str) -> str:
+    """The corpus of a name that ``speaker_of`` made."""
+    return speaker.partition("/")[0]
+
+
+def by_corpus(heard: Mapping[str, Sums]) -> dict[str, Sums]:
+    """What was heard in each corpus."""
+    corpora: dict[str, Sums] = {}
+    for speaker, sums in heard.items():
+        corpus = corpus_of(speaker)
+        corpora[corpus] = corpora[corpus] + sums if corpus in corpora else sums
+    return corpora
 
 
 def evenness(shares: Sequence[float]) -> float:
@@ -133,10 +149,9 @@ def emotions_by_speaker(
     sums: dict[str, list[float]] = defaultdict(lambda: [0.0] * len(labels))
     for utterance, probabilities in rows:
         speaker = speaker_of(utterance)
-        if speaker is not None:
-            sums[speaker] = [
-                total + probabilities.get(label, 0.0) for total, label in zip(sums[speaker], labels, strict=True)
-            ]
+        sums[speaker] = [
+            total + probabilities.get(label, 0.0) for total, label in zip(sums[speaker], labels, strict=True)
+        ]
     return dict(sums)
 
 

@@ -74,7 +74,19 @@ def test_a_borrowed_range_is_that_of_the_other(ranges):
     torch.testing.assert_close(back, plain, atol=1e-4, rtol=1e-4)
 
 
-def test_who_is_not_known_is_taken_as_all(ranges):
+def test_who_is_not_known_is_taken_as_his_corpus(ranges):
+    hidden = frames(5)
+    sums = heard(ranges, [("x/a", frames(0)), ("x/b", frames(1, shift=3.0))])
+    ranges.use({"x/a": sums["x/a"]}, {"x": sums["x/a"] + sums["x/b"]})
+    mean, deviation = (sums["x/a"] + sums["x/b"]).range()
+    want = (hidden - mean[:, None]) / deviation[:, None]
+    torch.testing.assert_close(ranges(hidden, full(hidden), ["x/stranger"], [None]), want)
+    assert not torch.allclose(ranges(hidden, full(hidden), ["x/a"], [None]), want)
+    plain = ranges(hidden, full(hidden), [None], [None])
+    assert torch.equal(ranges(hidden, full(hidden), ["y/a"], [None]), plain)
+
+
+def test_who_is_of_no_known_corpus_is_taken_as_all(ranges):
     hidden = frames(5)
     plain = ranges(hidden, full(hidden), [None], [None])
     assert torch.equal(ranges(hidden, full(hidden), ["stranger"], [None]), plain)
