@@ -79,12 +79,12 @@ def main() -> None:
 
 
 def _peers(files: list[Path], batch: int, device: torch.device) -> Callable[[], None]:
-    model, mel = peers.model(torch.bfloat16, device), peers.extractor()
-    model.requires_grad_(False)
-    model.language_model = get_peft_model(
-        model.language_model, LoraConfig(r=8, lora_alpha=16, target_modules=["q_proj", "v_proj"])
-    )
-    model.multi_modal_projector.requires_grad_(True)
+    mel = peers.extractor()
+    lora = LoraConfig(r=8, lora_alpha=16, target_modules=r".*language_model.*\.(q_proj|v_proj)")
+    model = get_peft_model(peers.model(torch.bfloat16, device), lora)
+    for name, parameter in model.named_parameters():
+        if "multi_modal_projector" in name:
+            parameter.requires_grad_(True)
     optimizer = torch.optim.AdamW([p for p in model.parameters() if p.requires_grad])
 
     def work() -> None:

@@ -80,8 +80,12 @@ def main(argv: list[str] | None = None) -> int:
             raise UserError(
                 f"There is no verb '{verb}': choose one of {', '.join([*TRAINER_VERBS, *OTHER_VERBS])}."
             )
-    except UserError as error:
-        print(f"emollm: {error}", file=sys.stderr)
+    except (UserError, ValueError) as error:
+        # What a constructor says, jsonargparse wraps: another type might have taken the value.
+        said = error if isinstance(error, UserError) else error.__cause__
+        if not isinstance(said, UserError):
+            raise
+        print(f"emollm: {said}", file=sys.stderr)
         return 2
     except BrokenPipeError:
         # Whoever read the output (head, less) has seen enough; Python would complain once more at its exit.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,15 @@ def model_is_checkpoint(args: list[str]) -> list[str]:
         named = arg == "--model" or arg.startswith("--model=")
         changed.append(arg.replace("--model", "--ckpt_path", 1) if named and not _is_yaml(value) else arg)
     return changed
+
+
+def fault_of(error: Exception) -> str:
+    """What jsonargparse says of a value, in one line: of the types it tried, what the first one found wrong."""
+    text = " ".join(str(error).replace("Parser key ", "").split()).rstrip(".")
+    # It takes any value for a path first, and None for a choice of an optional field.
+    text = re.sub(r"- Expected a path but .* either not accessible or invalid - ", "", text)
+    tried = r"Does not validate against any of the Union .*?Errors: - (.*) - Expected a <class 'NoneType'>.*"
+    return re.sub(tried, r"\1", text)
 
 
 def _is_yaml(value: str) -> bool:
@@ -45,7 +55,9 @@ def read_yaml(path: str) -> dict[str, Any]:
             f"{path}, given to --config, cannot be read ({error.strerror}): name a YAML file."
         ) from error
     except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise UserError(f"{path} is not a readable YAML file: {str(error).splitlines()[0]}") from error
+        mark = getattr(error, "problem_mark", None)
+        where = f" (line {mark.line + 1})" if mark else ""
+        raise UserError(f"{path} is not a readable YAML file: {str(error).splitlines()[0]}{where}") from error
     if not isinstance(values, dict):
         raise UserError(f"{path} is not a recipe: it must hold the keys model, data and trainer.")
     return values

@@ -20,7 +20,7 @@ from lightning.pytorch.cli import ArgsType, LightningArgumentParser, LightningCL
 from lightning.pytorch.loggers import TensorBoardLogger
 
 from emollm import weights
-from emollm.arguments import model_is_checkpoint, read_yaml, values_of
+from emollm.arguments import fault_of, model_is_checkpoint, read_yaml, values_of
 from emollm.baselines import BASELINES
 from emollm.calibrate import calibrate, file_beside
 from emollm.callbacks.checkpoint import BestCheckpoint, LastCheckpoint
@@ -139,8 +139,7 @@ class EmotionCLI(LightningCLI):
         try:
             self.config = parser.parse_args(args)
         except ArgumentError as error:
-            text = " ".join(str(error).replace("Parser key ", "").split()).rstrip(".")
-            raise UserError(f"{text}. 'emollm {self.verb} --help' shows every option.") from error
+            raise UserError(f"{fault_of(error)}. 'emollm {self.verb} --help' shows every option.") from error
 
     def _parse_ckpt_path(self) -> None:
         """Switched off: it would let a checkpoint's hyper-parameters beat flags."""
@@ -234,6 +233,8 @@ class EmotionCLI(LightningCLI):
         if self.stored is not None:
             weights.apply(self.stored, self.model)
         else:
+            # The name stands on the report and in every row, where no warning is left.
+            self.model.name = "untrained model"
             print("No checkpoint was named: what is not pretrained is random.", file=sys.stderr)
 
 

@@ -19,7 +19,7 @@ import yaml
 from jsonargparse import ActionConfigFile, ArgumentError, ArgumentParser
 from lightning.pytorch.loggers import TensorBoardLogger
 
-from emollm.arguments import read_yaml
+from emollm.arguments import fault_of, read_yaml
 from emollm.data.datamodule import EmotionData
 from emollm.errors import UserError
 from emollm.evaluation.pool import FoldReport
@@ -66,8 +66,7 @@ def folds_of(args: Sequence[str]) -> Folds:
         try:
             data: EmotionData = parser.instantiate_classes(parser.parse_args(parsed)).data
         except ArgumentError as error:
-            text = " ".join(str(error).replace("Parser key ", "").split()).rstrip(".")
-            raise UserError(f"{text}. 'emollm fit --help' shows every option.") from error
+            raise UserError(f"{fault_of(error)}. 'emollm fit --help' shows every option.") from error
     table = data.utterances()
     folds = data.protocol.folds(table)
     flag = hasattr(data.protocol, "fold") and len(folds) > 1

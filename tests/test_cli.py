@@ -148,6 +148,18 @@ BAD = {
     "class": ([*FIT, "--model.interface", "Nonsense"], "model.interface"),
     "prompt": ([*FIT, "--model.prompt", "nonsense"], "There is no prompt template 'nonsense'"),
     "labels": ([*FIT, "--model.labels", "nonsense"], "There is no label set 'nonsense'"),
+    "what a constructor refuses": (
+        [*FIT, "--data.protocol", "CrossCorpus", "--data.protocol.train", "[a]"],
+        "emollm: protocol.train and protocol.test go together",
+    ),
+    "the same of crossval": (
+        ["crossval", *FIT[1:], "--data.protocol.validation", "2"],
+        "emollm: protocol.validation is 2.0: it is a share",
+    ),
+    "protocol": (
+        [*FIT, "--data.protocol", "Nonsense"],
+        '"data.protocol": Expected a dot import path string: Nonsense.',
+    ),
     "no corpora": (["fit"], "data.corpora is empty"),
     "missing corpus": (FIT, "ravdess: correct the path, or set EMOLLM_DATA"),
     "missing source": (["predict"], "source"),

@@ -6,6 +6,7 @@ from dataclasses import replace
 
 from emollm.data.labels import LabelSet
 from emollm.data.utterance import UtteranceTable
+from emollm.data.validate import tell_dropped
 from emollm.errors import UserError
 
 
@@ -27,10 +28,12 @@ def named(table: UtteranceTable, labels: LabelSet, drop_others: bool) -> Utteran
 
     table = table.map(lambda row: replace(row, label=rename(row.label)))
     if drop_others:
-        table = table.where(lambda row: row.label in labels.names)
-        if not len(table):
+        kept = table.where(lambda row: row.label in labels.names)
+        if not len(kept):
             raise UserError(
                 f"No utterance has one of the labels {', '.join(labels.names)}: mend model.labels; with "
                 "data.other_labels error you see which labels there are."
             )
+        tell_dropped(table.where(lambda row: row.label not in labels.names), len(table))
+        return kept
     return table

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections import Counter, defaultdict
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -9,7 +10,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from emollm.data.audio import AudioError, duration
-from emollm.data.labels import LabelSet
+from emollm.data.labels import EMOTIONS, LabelSet
 from emollm.data.utterance import Utterance, UtteranceTable
 from emollm.errors import UserError
 
@@ -59,6 +60,27 @@ def check(table: UtteranceTable, label_names: LabelSet | None, needs_audio: bool
         if len(places) > _EXAMPLES:
             lines.append(f"    and {len(places) - _EXAMPLES} more")
     raise UserError("\n".join(lines))
+
+
+def tell_dropped(dropped: UtteranceTable, total: int) -> None:
+    """Warn of utterances that are left out, by label; a word that is no emotion may be misspelt: a file is named.
+
+    Args:
+        dropped: what ``data.other_labels: drop`` leaves out.
+        total: how many utterances there were.
+    """
+    words = []
+    for label, count in Counter(row.label for row in dropped).most_common():
+        if label is None or label in EMOTIONS:
+            words.append(f"{count} {label or 'without a label'}")
+        else:
+            first = next(row for row in dropped if row.label == label)
+            words.append(f"{count} '{label}' (no known emotion; the first: {_where(first)})")
+    if words:
+        warnings.warn(
+            f"data.other_labels: drop leaves out {len(dropped)} of {total} utterances: {', '.join(words)}.",
+            stacklevel=2,
+        )
 
 
 def _all(

@@ -85,7 +85,7 @@ def pool(tested: Sequence[FoldReport], title: str, command: str, recipe: str) ->
         "protocol": _protocol(by_fold),
         "rows": [_row(row, tested, contents) for row in first["rows"]],
         "summary": _summary(frame, labels),
-        "calibration": _calibration([content["calibration"] for content in contents]),
+        "calibration": _calibration([content["calibration"] for content in contents], _protocol(by_fold)["name"]),
         "audit": {
             "lines": _lines({fold: one["audit"]["lines"] for fold, one in by_fold.items()}),
             "folds": {fold: one["audit"] for fold, one in by_fold.items()},
@@ -168,12 +168,12 @@ def _protocol(by_fold: dict[str, Content]) -> Content:
     }
 
 
-def _calibration(all_of_them: Sequence[Content | None]) -> Content | None:
+def _calibration(all_of_them: Sequence[Content | None], protocol: str) -> Content | None:
     """Means over folds, ``n`` their sum; None unless every fold was calibrated."""
     known = [one for one in all_of_them if one is not None]
     if len(known) < len(all_of_them):
         return None
-    merged = dict(known[0])
+    merged = {**known[0], "protocol": protocol}  # not that of the first fold
     for name in merged:
         values = [one[name] for one in known]
         if all(isinstance(value, int | float) for value in values):

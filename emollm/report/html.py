@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import math
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -51,6 +51,7 @@ def render(content: Mapping[str, Any]) -> str:
             "constant": constant(summary["result"]),
             "by_speaker": spread(speaker_items(summary["speakers"]), "speakers"),
             "reliability_plot": reliability(summary["reliability"]),
+            "bins": _bins(summary["reliability"]),
         }
     return environment.get_template("page.html.jinja").render({**content, **shown})
 
@@ -76,6 +77,10 @@ def write_report(content: Mapping[str, Any], folder: Path) -> list[Path]:
         scratch.write_bytes(text.encode("utf-8", errors="replace"))
         os.replace(scratch, folder / name)
     return [folder / name for name in texts]
+
+
+def _bins(reliability: Sequence[Mapping[str, Any]]) -> int | None:
+    return round(1 / (reliability[0]["high"] - reliability[0]["low"])) if reliability else None
 
 
 def _percent(share: float | None) -> str:

@@ -158,6 +158,7 @@ def test_calibrations_are_averaged_where_every_fold_has_one(tmp_path):
     ]
     got = pooled(folds)[0]["calibration"]
     assert (got["temperature"], got["n"], got["ece_before"], got["threshold"]) == (1.5, 20, 0.2, None)
+    assert got["protocol"] == pooled(folds)[0]["protocol"]["name"], "not that of the first fold"
     assert pooled([*folds, write_fold(tmp_path, "3", made(40))])[0]["calibration"] is None
 
 

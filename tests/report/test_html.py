@@ -199,6 +199,7 @@ def test_numbers_that_are_missing_are_dashes_or_left_out():
 def test_calibration_is_told_before_and_after(full, page):
     assert "validation, before 0.112 1.020 validation, after 0.041 0.910" in page.text()
     assert "Temperature 1.37" in page.text()
+    assert "the gap between confidence and accuracy in 15 bins of equal width" in page.text()
     assert "confidence of 0.62 counts as uncertain" in page.text()
 
 

@@ -14,6 +14,7 @@ from emollm.data.corpora.text import read_text
 from emollm.data.labels import EMOTIONS, canonical
 from emollm.data.protocols.parts import part_of
 from emollm.data.utterance import Utterance, UtteranceTable
+from emollm.errors import UserError
 
 _SENTENCES = 350
 # Each speaker's files are numbered through, 350 an emotion, in this order.
@@ -48,6 +49,8 @@ class Esd(FileNameCorpus):
 
     def __init__(self, root: str, language: str | None = None) -> None:
         super().__init__(root)
+        if language not in (None, "en", "zh"):
+            raise UserError(f"esd: language is '{language}': it is en or zh, or left out for both.")
         self.only = language
 
     def describe(self, match: re.Match[str]) -> dict[str, Any] | None:
@@ -91,6 +94,8 @@ def _with_folders(row: Utterance) -> Utterance:
     for name in parts_of(row.path)[-3:-1] if row.path else ():
         if canonical(name) in EMOTIONS:
             row = replace(row, label=canonical(name))
+        elif name.casefold() == "evaluation":  # the owners' word for what models are chosen on
+            row = replace(row, split="validation")
         elif part_of(name):
             row = replace(row, split=part_of(name))
     return row

@@ -30,6 +30,7 @@ from tests.data.corpora.planting import plant, save
         (Esd, "0001/Sad/0001_001051.wav", {"label": "sad", "language": "zh", "split": "validation"}),
         (Esd, "0020/Surprise/0020_001430.wav", {"label": "surprise", "gender": "male", "split": "test"}),
         (Esd, "0015/Happy/test/0015_000001.wav", {"label": "happy", "gender": "female", "split": "test"}),
+        (Esd, "0011/Angry/evaluation/0011_000351.wav", {"label": "angry", "split": "validation"}),
         (Urdu, "Sad/SF10_F1_S01.wav", {"label": "sad", "speaker": "SF10", "gender": "female", "language": "ur"}),
         (
             Ased,
@@ -97,6 +98,8 @@ def test_transcripts_of_esd(tmp_path, encoding):
     save(tmp_path / "0011/0011.txt", "0011_000351\tThe nine the eggs, I keep.\tAngry\n\n", encoding)
     assert Esd(root).read().values("transcript") == ["他对谁都好。", "The nine the eggs, I keep."]
     assert Esd(root, language="en").read().values("speaker") == ["0011"]
+    with pytest.raises(UserError, match="language is 'english': it is en or zh"):
+        Esd(root, language="english")
 
 
 def test_transcripts_of_shemo(tmp_path):
