@@ -1,9 +1,12 @@
-"""Which lines of libraries are not shown."""
+"""Which lines of libraries are not shown, and how those of emollm are."""
 
 from __future__ import annotations
 
 import logging
 import warnings
+from pathlib import Path
+
+_FORMAT = warnings.formatwarning
 
 
 def hush() -> None:
@@ -22,3 +25,13 @@ def hush() -> None:
     warnings.filterwarnings("ignore", message=".*isinstance.treespec, LeafSpec.*")
     for name in ("lightning.pytorch", "lightning.fabric"):
         logging.getLogger(name).setLevel(logging.WARNING)
+    warnings.formatwarning = _one_line
+
+
+def _one_line(
+    message: Warning | str, category: type[Warning], filename: str, lineno: int, line: str | None = None
+) -> str:
+    """What emollm warns of is for users: one line, without the place in the source."""
+    if Path(filename).is_relative_to(Path(__file__).parent) and issubclass(category, UserWarning):
+        return f"emollm: {message}\n"
+    return _FORMAT(message, category, filename, lineno, line)
