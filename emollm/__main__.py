@@ -16,6 +16,7 @@ TRAINER_VERBS = {
 OTHER_VERBS = {
     "crossval": "fit and test every fold:          emollm crossval --config configs/probe_whisper.yaml",
     "prompts": "measure prompt templates:         emollm prompts --config configs/meld_context.yaml",
+    "results": "one table of stored runs:         emollm results runs",
     "models": "list the weights that are packaged, cached and usable",
     "export": "write a trained model as one folder: emollm export FILE --output FOLDER",
 }
@@ -72,6 +73,10 @@ def main(argv: list[str] | None = None) -> int:
             from emollm.verbs.prompts import main as prompts
 
             return prompts(rest)
+        elif verb == "results":
+            from emollm.verbs.results import main as results
+
+            return results(rest)
         elif verb == "export":
             from emollm.verbs.export import main as export
 

@@ -19,7 +19,8 @@ from emollm.data.corpora import Corpus
 from emollm.data.encode import fill, open_store
 from emollm.data.features import FeatureCache, FeatureStore
 from emollm.data.labels import LabelSet
-from emollm.data.loaders import lengths_of, loader, weights_of
+from emollm.data.loaders import lengths_of, loader
+from emollm.data.mixing import Mixing
 from emollm.data.named import named
 from emollm.data.protocols import Protocol, SpeakerSplit, Split
 from emollm.data.refusals import refuse_empty, refuse_no_context
@@ -51,7 +52,7 @@ class EmotionData(LightningDataModule):
         max_seconds: longer recordings are reported as broken.
         augmentation: random changes of the training waveforms; off by default.
         bucket: form batches of utterances of about one length, so that little is padded; it changes no score.
-        balance: draw training utterances so that every label is equally frequent.
+        mixing: in which shares training draws corpora and labels.
         cache: keeps what a frozen backbone says, so that passes after the first do not encode again.
         transcriber: who writes missing transcripts (``packaged:whisper-base``); ``none`` leaves them out.
         seed: of the order of training and of every random change.
@@ -70,7 +71,7 @@ class EmotionData(LightningDataModule):
         max_seconds: float = 60.0,
         augmentation: Augmentation = Augmentation(),
         bucket: bool = True,
-        balance: bool = False,
+        mixing: Mixing = Mixing(),
         cache: FeatureCache = FeatureCache(),
         transcriber: str = "none",
         seed: int = 0,
@@ -89,7 +90,7 @@ class EmotionData(LightningDataModule):
         self.max_seconds = max_seconds
         self.augmentation = augmentation
         self.bucket = bucket
-        self.balance = balance
+        self.mixing = mixing
         self.cache = cache
         self.transcriber = transcriber
         self.seed = seed
@@ -211,7 +212,7 @@ class EmotionData(LightningDataModule):
             len(table),
             self.batch_size,
             self.seed,
-            weights_of(table) if self.balance else None,
+            self.mixing.weights(table),
             lengths,
             self._place,
             self.trainer.global_rank,

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Callable, Sequence
 
 from torch.utils.data import DataLoader
@@ -36,13 +35,6 @@ def lengths_of(table: UtteranceTable, hears: bool, index: SoundIndex) -> Callabl
         ]
 
     return ask
-
-
-def weights_of(table: UtteranceTable) -> list[float]:
-    """Chances with which every label is drawn equally often."""
-    labels = table.values("label")
-    counts = Counter(labels)
-    return [1.0 / counts[label] for label in labels]
 
 
 def loader(

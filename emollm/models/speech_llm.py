@@ -32,7 +32,7 @@ class AudioPath(nn.Module):
         layers: ``mix`` learns a weighted sum of the backbone's layers; ``concat`` puts them side by side.
         scale: standard deviation of the LLM's token embeddings; speech embeddings start with it, so that
             neither drowns the other.
-        normalize: bring every frame to zero mean and unit variance first; not where each channel is.
+        normalize: bring every frame to zero mean and unit variance first; not where that was done before.
     """
 
     def __init__(

@@ -11,6 +11,7 @@ from lightning.pytorch.strategies import DDPStrategy, SingleDeviceStrategy
 from torch import Tensor, nn
 
 from emollm.data.batch import Batch
+from emollm.data.utterance import Utterance
 from emollm.errors import UserError
 from emollm.models.backbones import Backbone, BackboneSpec
 from emollm.models.encoding import EncodedPrompt, PromptEncoder
@@ -21,6 +22,7 @@ from emollm.models.prompts import PromptTemplate, load_template
 from emollm.models.speech_llm import SpeechLLM, build_speech_llm
 from emollm.modules.base import EmotionModule
 from emollm.modules.figures import Scores
+from emollm.modules.label_loss import LabelLoss
 from emollm.modules.optimization import Optimization
 from emollm.modules.speaker_range import SpeakerRange
 from emollm.modules.stages import Stage, stage_at
@@ -44,6 +46,9 @@ class EmotionLLM(EmotionModule):
         shuffle_labels: show the labels in a new order to every training prompt; evaluation keeps the order.
         transcript_dropout: chance that training hides a transcript, so that the model also serves without.
         label_smoothing: for the objective ``label_set``.
+        balance_loss: let every label count alike in the loss, however rare it is.
+        corpus_labels: in training, show each utterance the labels that its corpus knows, and choose among them;
+            evaluation shows all.
         scoring: ``tree`` scores all labels in one forward; ``plain`` takes one forward for each label.
         padding_side: of the LLM's batches; it changes no score.
         max_answer_tokens: where a generated answer (asr, joint) is cut.
@@ -67,6 +72,8 @@ class EmotionLLM(EmotionModule):
         shuffle_labels: bool = True,
         transcript_dropout: float = 0.0,
         label_smoothing: float = 0.0,
+        balance_loss: bool = False,
+        corpus_labels: bool = False,
         scoring: Literal["tree", "plain"] = "tree",
         padding_side: Literal["left", "right"] = "left",
         max_answer_tokens: int = 128,
@@ -93,7 +100,7 @@ class EmotionLLM(EmotionModule):
         self.objective = objective
         self.shuffle_labels = shuffle_labels
         self.transcript_dropout = transcript_dropout
-        self.label_smoothing = label_smoothing
+        self.label_loss = LabelLoss(self.labels, label_smoothing, balance_loss, corpus_labels)
         self.scoring = scoring
         self.padding_side = padding_side
         self.max_answer_tokens = max_answer_tokens
@@ -113,7 +120,7 @@ class EmotionLLM(EmotionModule):
             self.llm,
             self.scoring,
             self.padding_side,
-            # Ranges bring each channel to size; a layer norm on top would mix the channels' deviations.
+            # Ranges normalise frames, then channels; a second norm of frames would undo the channels'.
             normalize=self.speaker_range is None,
         )
         if any(stage.answer == "head" for stage in self.stages):
@@ -187,6 +194,11 @@ class EmotionLLM(EmotionModule):
 
     # -- stages ---------------------------------------------------------------------------------------------
 
+    def on_fit_start(self) -> None:
+        """Look at the training labels, then hear every training speaker once."""
+        self.label_loss.learn(self.trainer.datamodule.parts.train)
+        super().on_fit_start()
+
     def stage_rates(self) -> list[tuple[int, float]]:
         """Epochs of each stage and its share of the learning rates."""
         return [(stage.epochs, stage.rate) for stage in self.stages]
@@ -212,9 +224,7 @@ class EmotionLLM(EmotionModule):
         """Cross-entropy over the label set, or over the answer's tokens."""
         self.model.llm.unmerge()
         if self._warms_up:
-            return nn.functional.cross_entropy(
-                self._head_logits(batch), batch.targets, label_smoothing=self.label_smoothing
-            )
+            return self.label_loss(self._head_logits(batch), batch.targets, batch.utterances)
         template = (
             self.stage_templates[stage_at(self.stages, self.current_epoch)] if self.stages else self.template
         )
@@ -223,7 +233,12 @@ class EmotionLLM(EmotionModule):
         prompts = self._prompts(encoder, batch, training=True)
         if template.task == "emotion":
             scores = self.model.label_scores(prompts, encoder.label_tokens(), speech)
-            return self._label_loss(scores, batch.targets, encoder)
+            if self.objective == "label_set":
+                return self.label_loss(scores, batch.targets, batch.utterances)
+            weights = self.label_loss.weights(batch.targets)
+            sizes = torch.tensor([len(tokens) for tokens in encoder.label_tokens()], device=scores.device)
+            right = scores.gather(1, batch.targets[:, None])[:, 0]
+            return -(weights * right).sum() / (weights * sizes[batch.targets]).sum()
         answers = [self._answer(encoder, u.transcript, t) for u, t in self._pairs(batch)]
         scores, sizes = self.model.answer_scores(prompts, answers, speech)
         return -scores.sum() / sizes.sum()
@@ -285,12 +300,6 @@ class EmotionLLM(EmotionModule):
         # Speech embeddings are as small as the LLM's own; the head needs them at unit size.
         return self.warm_head(nn.functional.layer_norm(mean, mean.shape[-1:]))
 
-    def _label_loss(self, scores: Tensor, targets: Tensor, encoder: PromptEncoder) -> Tensor:
-        if self.objective == "label_set":
-            return nn.functional.cross_entropy(scores, targets, label_smoothing=self.label_smoothing)
-        sizes = torch.tensor([len(tokens) for tokens in encoder.label_tokens()], device=scores.device)
-        return -scores.gather(1, targets[:, None]).sum() / sizes[targets].sum()
-
     def _speech(self, batch: Batch, template: PromptTemplate) -> list[Tensor] | None:
         if not template.takes_audio or self.model.audio is None:
             return None
@@ -305,12 +314,17 @@ class EmotionLLM(EmotionModule):
             transcript = utterance.transcript
             if training and self.transcript_dropout and torch.rand(()) < self.transcript_dropout:
                 transcript = None
-            order = None
-            if training and self.shuffle_labels:
-                order = [self.labels[i] for i in torch.randperm(len(self.labels)).tolist()]
+            order = self._shown(encoder, utterance) if training else None
             context = "\n".join(utterance.context) if utterance.context else None
             prompts.append(encoder.encode(transcript, context, order, utterance.cues))
         return prompts
+
+    def _shown(self, encoder: PromptEncoder, utterance: Utterance) -> list[str]:
+        """The closed list of a training prompt."""
+        choices = self.label_loss.choices(utterance)
+        if self.shuffle_labels:
+            return [choices[index] for index in torch.randperm(len(choices)).tolist()]
+        return encoder.template.in_order(choices)
 
     @staticmethod
     def _pairs(batch: Batch) -> list[tuple[Any, int]]:

@@ -30,9 +30,9 @@ class SpeakerRange:
     own: float = 0.25
     """Share of the training utterances that are shown in their speaker's own range: without it a model does not
     know what to make of such features."""
-    borrowed: float = 0.5
-    """Share that is shown in the range of another training speaker of the same corpus, as if he had said it: few
-    speakers become many. The rest is shown as it is."""
+    borrowed: float = 0.0
+    """Share that is shown in the range of another training speaker of the same corpus, as if he had said it. The
+    rest is shown as it is."""
     clips: int = 5
     """A speaker of whom fewer are heard is taken as any other."""
     evenness: float = 0.75

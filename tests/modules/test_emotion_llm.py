@@ -7,8 +7,10 @@ import pytest
 import torch
 import yaml
 
+from emollm.data.utterance import Utterance, UtteranceTable
 from emollm.errors import UserError
 from emollm.modules.emotion_llm import EmotionLLM
+from emollm.modules.label_loss import LabelLoss
 from tests.small import LABELS, WORDS, build, copy, make_batch, recipe, run, train
 
 TASKS = [("audio_transcript", "label_set"), ("audio_transcript", "tokens"), ("asr", "tokens"), ("joint", "tokens")]
@@ -96,6 +98,18 @@ def test_training_shuffles_labels_and_evaluation_does_not(tiny_wavlm, tiny_llama
     assert any(one != fixed for one in shuffled)
     text = module.model.llm.tokenizer.decode(shuffled[0][0])
     assert all(label in text for label in LABELS)
+
+
+@pytest.mark.parametrize("shuffle", [False, True])
+def test_a_training_prompt_shows_the_labels_that_its_corpus_knows(tiny_wavlm, tiny_llama, shuffle):
+    module, batch = build(tiny_wavlm, tiny_llama, corpus_labels=True, shuffle_labels=shuffle), make_batch()
+    module.label_loss.learn(UtteranceTable(Utterance(id=label, corpus="c", label=label) for label in LABELS[:2]))
+    encoder = module._encoder(module.template)
+    read = module.model.llm.tokenizer.decode
+    for prompt in module._prompts(encoder, batch, training=True):
+        assert [label in read(prompt.after) for label in LABELS] == [True, True, False]
+    for prompt in module._prompts(encoder, batch):
+        assert all(label in read(prompt.after) for label in LABELS)
 
 
 def test_transcript_dropout_hides_words_in_training_only(tiny_wavlm, tiny_llama):
@@ -210,26 +224,54 @@ def test_test_of_transcription_alone_reports_words_alone(small_run, tmp_path, ca
     assert "WER" in capsys.readouterr().out
 
 
-def test_a_text_prompt_decodes_no_sound(tiny_llama, tmp_path, monkeypatch):
-    """Fit and test on a table of texts, with a backbone that does not exist."""
-    monkeypatch.setattr("emollm.data.audio.load", lambda *_: pytest.fail("sound was decoded"))
-    lines = [f"{part},{LABELS[n % 3]},{WORDS[n % 4]} {n}" for n, part in enumerate(["train"] * 6 + ["test"] * 3)]
-    (tmp_path / "table.csv").write_text("\n".join(["split,label,transcript", *lines]))
+def text_recipe(folder, llm, corpora=("one",), model=None, data=None):
+    """A recipe for tables of texts, with a backbone that does not exist; each corpus knows a label less."""
+    tables = []
+    for number, name in enumerate(corpora):
+        labels = LABELS[number:]
+        parts = enumerate(["train"] * 6 + ["test"] * 3)
+        rows = [f"{part},{labels[n % len(labels)]},{WORDS[n % 4]} {name} {n}" for n, part in parts]
+        file = folder / f"{name}.csv"
+        file.write_text("\n".join(["split,label,transcript", *rows]))
+        arguments = {"file": str(file), "name": name}
+        tables.append({"class_path": "emollm.data.corpora.Table", "init_args": arguments})
     values = {
-        "model": recipe("/nowhere", tiny_llama, prompt="transcript"),
+        "model": recipe("/nowhere", llm, prompt="transcript", **(model or {})),
         "data": {
-            "corpora": [
-                {"class_path": "emollm.data.corpora.Table", "init_args": {"file": str(tmp_path / "table.csv")}}
-            ],
+            "corpora": tables,
             "protocol": {"class_path": "emollm.data.protocols.ColumnSplit"},
             "num_workers": 0,
+            **(data or {}),
         },
         "trainer": {"accelerator": "cpu", "enable_progress_bar": False, "max_epochs": 1},
     }
-    (tmp_path / "recipe.yaml").write_text(yaml.safe_dump(values))
-    folder = run(tmp_path, "fit", "--config", tmp_path / "recipe.yaml")
-    last = folder / "checkpoints" / "last.ckpt"
-    tested = run(tmp_path, "test", "--config", tmp_path / "recipe.yaml", "--ckpt_path", last)
+    (folder / "recipe.yaml").write_text(yaml.safe_dump(values))
+    return folder / "recipe.yaml"
+
+
+def test_a_text_prompt_decodes_no_sound(tiny_llama, tmp_path, monkeypatch):
+    """Fit and test on a table of texts."""
+    monkeypatch.setattr("emollm.data.audio.load", lambda *_: pytest.fail("sound was decoded"))
+    config = text_recipe(tmp_path, tiny_llama)
+    last = run(tmp_path, "fit", "--config", config) / "checkpoints" / "last.ckpt"
+    tested = run(tmp_path, "test", "--config", config, "--ckpt_path", last)
     rows = pd.read_csv(tested / "predictions.csv")
     assert rows["label"].notna().all()
     assert len(rows) == 3
+
+
+def test_corpora_are_mixed_and_labels_balanced(tiny_llama, tmp_path, monkeypatch):
+    """Through the command line: what a batch holds, and among what its utterances choose."""
+    learn = LabelLoss.learn
+    seen = []
+    monkeypatch.setattr(EmotionLLM, "on_train_batch_start", lambda *of_step: seen.append(of_step[:2]))
+    learned = []
+    monkeypatch.setattr(LabelLoss, "learn", lambda loss, table: (learned.append(table), learn(loss, table)))
+    model = {"balance_loss": True, "corpus_labels": True, "label_smoothing": 0.1}
+    mixing = {"mixing": {"corpora": {"one": 1, "two": 1e-9}}, "batch_size": 4}
+    run(tmp_path, "fit", "--config", text_recipe(tmp_path, tiny_llama, ("one", "two"), model, mixing))
+    assert {utterance.corpus for _, batch in seen for utterance in batch.utterances} == {"one"}
+    loss, heard = seen[0][0].label_loss, learned[0].values("label")
+    assert loss.choices(Utterance(id="", corpus="two")) == LABELS[1:]
+    want = [len(heard) / heard.count(label) for label in LABELS]
+    torch.testing.assert_close(loss.weights(torch.arange(3)), torch.tensor(want))

@@ -1,0 +1,111 @@
+"""One table of what many runs have come to, computed anew from the predictions they stored."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from emollm.errors import UserError
+from emollm.evaluation.frame import read
+from emollm.evaluation.intervals import bootstrap
+from emollm.metrics import Result, from_predictions
+
+_REPORT = "metrics.json"
+
+
+@dataclass(frozen=True)
+class Line:
+    """One row of the table.
+
+    Attributes:
+        run: folder of the run.
+        what: the model, an ablation, a baseline, or a speaker range.
+        corpus: ``all``, or one of several corpora.
+        result: every figure.
+        ua: 95 % interval of UA.
+        weighted_f1: 95 % interval of weighted-F1.
+        over: what the intervals are drawn over.
+    """
+
+    run: Path
+    what: str
+    corpus: str
+    result: Result
+    ua: tuple[float, float]
+    weighted_f1: tuple[float, float]
+    over: str
+
+    def values(self) -> dict[str, Any]:
+        """Plain values, ready for JSON."""
+        result = self.result
+        return {
+            "run": str(self.run),
+            "what": self.what,
+            "corpus": self.corpus,
+            "n": result.n,
+            **{name: getattr(result, name) for name in ("wa", "ua", "macro_f1", "weighted_f1", "ece")},
+            "ua_interval": list(self.ua),
+            "weighted_f1_interval": list(self.weighted_f1),
+            "over": self.over,
+        }
+
+
+def lines(folder: Path) -> list[Line]:
+    """The rows of every report in a folder and below it; folds of a cross-validation count as one run.
+
+    Raises:
+        UserError: when there is no report.
+    """
+    found = [line for run in _runs(folder) for line in _of(run)]
+    if not found:
+        raise UserError(
+            f"{folder} holds no report: name a folder that emollm test or crossval wrote, or one above."
+        )
+    return found
+
+
+def _runs(folder: Path) -> Iterator[Path]:
+    """Folders with a report, in order; not those inside of a folder with a report."""
+    if (folder / _REPORT).is_file():
+        yield folder
+        return
+    for below in sorted(path for path in folder.iterdir() if path.is_dir()):
+        yield from _runs(below)
+
+
+def _of(run: Path) -> Iterator[Line]:
+    content = json.loads((run / _REPORT).read_text(encoding="utf-8"))
+    labels = content["labels"]
+    for row in content["rows"]:
+        name = "predictions.csv" if row["kind"] == "model" else f"{row['kind']}s/{row['name']}.csv"
+        if row["result"] is None:
+            continue
+        frame = _table(run, name)
+        corpora = sorted(frame["corpus"].dropna().unique())
+        parts = {corpus: frame[frame["corpus"] == corpus] for corpus in corpora} if len(corpora) > 1 else {}
+        for corpus, part in {"all": frame, **parts}.items():
+            interval = bootstrap(part, labels)
+            yield Line(
+                run=run,
+                what=f"model: {row['title']}" if row["kind"] == "model" else row["title"],
+                corpus=corpora[0] if corpus == "all" and len(corpora) == 1 else corpus,
+                result=from_predictions(part, labels).overall,
+                ua=interval.ua,
+                weighted_f1=interval.weighted_f1,
+                over=interval.over,
+            )
+
+
+def _table(run: Path, name: str) -> pd.DataFrame:
+    """The predictions of a row: of the run itself, or of its folds."""
+    if (run / name).is_file():
+        return read(run / name)
+    folds = sorted(run.glob(f"fold_*/test/version_*/{name}"))
+    if not folds:
+        raise UserError(f"{run / name} is missing, which {run / _REPORT} speaks of: test anew.")
+    return pd.concat([read(file) for file in folds], ignore_index=True)

@@ -1,0 +1,69 @@
+"""The training loss over a closed label set: which labels an utterance may have, and how much each one counts."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor
+
+from emollm.data.utterance import Utterance, UtteranceTable
+
+
+class LabelLoss:
+    """Cross-entropy among the labels that an utterance may have.
+
+    Args:
+        labels: the label set.
+        smoothing: share of each target that is spread over all labels that an utterance may have (Szegedy et al.
+            2016).
+        balance: count every label alike, however rare it is in the training part.
+        by_corpus: an utterance may have only the labels that its corpus knows: a corpus without surprise says
+            nothing about how surprise does not sound.
+    """
+
+    def __init__(self, labels: Sequence[str], smoothing: float, balance: bool, by_corpus: bool) -> None:
+        self.labels = list(labels)
+        self.smoothing = smoothing
+        self.balance = balance
+        self.by_corpus = by_corpus
+        self._weight: dict[str, float] = {}
+        self._known: dict[str, list[str]] = {}
+
+    def learn(self, table: UtteranceTable) -> None:
+        """Look at the labels of the training part."""
+        heard = [row.label for row in table if row.label in self.labels]
+        if self.balance:
+            self._weight = {label: len(heard) / heard.count(label) for label in set(heard)}
+        if self.by_corpus:
+            for corpus in table.unique("corpus"):
+                known = {row.label for row in table if row.corpus == corpus}
+                self._known[corpus] = [label for label in self.labels if label in known]
+
+    def choices(self, utterance: Utterance) -> list[str]:
+        """The labels that an utterance may have, in the order of the label set."""
+        return self._known.get(utterance.corpus, self.labels)
+
+    def weights(self, targets: Tensor) -> Tensor:
+        """(B,) how much each utterance counts."""
+        weights = [self._weight.get(self.labels[target], 1.0) for target in targets.tolist()]
+        return torch.tensor(weights, device=targets.device)
+
+    def __call__(self, scores: Tensor, targets: Tensor, utterances: Sequence[Utterance]) -> Tensor:
+        """The mean loss of a batch.
+
+        Args:
+            scores: (B, K) logits, or log-likelihoods of the labels.
+            targets: (B,) positions in the label set.
+            utterances: (B,) what the scores are of.
+        """
+        may = torch.tensor(
+            [[label in choices for label in self.labels] for choices in map(self.choices, utterances)],
+            device=scores.device,
+        )
+        chances = scores.masked_fill(~may, -torch.inf).log_softmax(-1)
+        right = chances.gather(1, targets[:, None])[:, 0]
+        spread = chances.masked_fill(~may, 0.0).sum(1) / may.sum(1)
+        losses = -(1 - self.smoothing) * right - self.smoothing * spread
+        weights = self.weights(targets)
+        return (weights * losses).sum() / weights.sum()

@@ -1,0 +1,57 @@
+"""The loss over a closed label set against torch's own, and against what each option promises."""
+
+import pytest
+import torch
+from torch.nn.functional import cross_entropy
+
+from emollm.data.utterance import Utterance, UtteranceTable
+from emollm.modules.label_loss import LabelLoss
+
+LABELS = ["angry", "happy", "sad", "surprise"]
+TABLE = UtteranceTable(
+    Utterance(id=f"{corpus}{number}", corpus=corpus, label=label)
+    for corpus, labels in (("wide", LABELS), ("narrow", ["sad", "angry", "angry"]))
+    for number, label in enumerate(labels)
+)
+TARGETS = torch.tensor([0, 2, 0])
+SCORES = torch.randn(3, 4, generator=torch.Generator().manual_seed(0))
+
+
+def utterances(*corpora):
+    return [Utterance(id=str(number), corpus=corpus) for number, corpus in enumerate(corpora)]
+
+
+def learned(smoothing=0.0, balance=False, by_corpus=False):
+    loss = LabelLoss(LABELS, smoothing, balance, by_corpus)
+    loss.learn(TABLE)
+    return loss
+
+
+@pytest.mark.parametrize("smoothing", [0.0, 0.1])
+def test_plain_is_cross_entropy(smoothing):
+    loss = learned(smoothing)(SCORES, TARGETS, utterances("wide", "wide", "narrow"))
+    torch.testing.assert_close(loss, cross_entropy(SCORES, TARGETS, label_smoothing=smoothing))
+
+
+def test_balanced_is_weighted_cross_entropy():
+    """Three angry, one happy, two sad, one surprise."""
+    loss = learned(balance=True)(SCORES, TARGETS, utterances("wide", "wide", "narrow"))
+    weight = 1 / torch.tensor([3.0, 1.0, 2.0, 1.0])
+    torch.testing.assert_close(loss, cross_entropy(SCORES, TARGETS, weight=weight))
+
+
+def test_a_corpus_chooses_among_the_labels_it_knows():
+    loss = learned(0.1, by_corpus=True)
+    narrow = utterances("narrow", "narrow", "narrow")
+    assert loss.choices(narrow[0]) == ["angry", "sad"]
+    assert loss.choices(utterances("never heard")[0]) == LABELS
+    want = cross_entropy(SCORES[:, [0, 2]], torch.tensor([0, 1, 0]), label_smoothing=0.1)
+    torch.testing.assert_close(loss(SCORES, TARGETS, narrow), want)
+
+
+def test_labels_a_corpus_does_not_know_get_no_gradient():
+    scores = SCORES.clone().requires_grad_()
+    learned(0.1, by_corpus=True)(scores, TARGETS, utterances("narrow", "wide", "narrow")).backward()
+    assert scores.grad.isfinite().all()
+    assert (scores.grad[[0, 2]][:, [1, 3]] == 0).all()
+    assert (scores.grad[1] != 0).all()

@@ -1,0 +1,80 @@
+"""The table of stored runs: from predictions alone, folds of a cross-validation as one run."""
+
+import json
+
+import pytest
+
+from emollm.__main__ import main
+from emollm.evaluation import to_frame
+from emollm.evaluation.frame import write
+from emollm.evaluation.intervals import bootstrap
+from emollm.evaluation.pool import pool
+from emollm.metrics import from_predictions
+from tests.evaluation.made import LABELS, made
+from tests.evaluation.written import write_fold
+
+
+def crossval(folder):
+    """Two folds and the report of both, as the verb leaves them."""
+    parts = {"1": made(60), "2": made(80, seed=1)}
+    tested = []
+    for fold, rows in parts.items():
+        home = folder / f"fold_{fold}" / "test"
+        tested.append(write_fold(home, "version", rows, seed=fold))
+    content, frame = pool(tested, "x", "emollm crossval", "model: {}")
+    write(frame, folder / "predictions.csv")
+    (folder / "metrics.json").write_text(json.dumps(content))
+    return to_frame(parts["1"] + parts["2"], LABELS)
+
+
+def told(folder, output):
+    assert main(["results", str(folder), "--output", str(output)]) == 0
+    return json.loads(output.with_suffix(".json").read_text())
+
+
+def test_figures_are_those_of_the_stored_predictions(tmp_path):
+    write_fold(tmp_path / "runs", "1", rows := made(300))
+    changed = json.loads((tmp_path / "runs" / "1_None" / "metrics.json").read_text())
+    changed["rows"][0]["result"]["ua"] = 0.999
+    (tmp_path / "runs" / "1_None" / "metrics.json").write_text(json.dumps(changed))
+    lines = told(tmp_path / "runs", tmp_path / "out" / "table")
+    names = [(line["what"], line["corpus"]) for line in lines]
+    assert names == [(what, c) for what in ("model: audio", "m") for c in ("all", "emodb", "ravdess")]
+    frame = to_frame(rows, LABELS)
+    results = from_predictions(frame, LABELS)
+    assert lines[0]["ua"] == pytest.approx(results.overall.ua)
+    assert lines[0]["ua_interval"] == pytest.approx(list(bootstrap(frame, LABELS).ua))
+    assert lines[2]["ece"] == pytest.approx(results.corpora["ravdess"].ece)
+    written = (tmp_path / "out" / "table.md").read_text().splitlines()
+    assert len(written) == 2 + len(lines)
+    assert f"{100 * results.overall.ua:.1f} [" in written[2]
+
+
+def test_folds_count_as_one_run(tmp_path):
+    frame = crossval(tmp_path / "cv")
+    lines = told(tmp_path, tmp_path / "table")
+    assert len(lines) == 6
+    assert [line["n"] for line in lines if line["corpus"] == "all"] == [140, 140]
+    # The baseline is in the folds alone.
+    assert lines[3]["ua"] == pytest.approx(from_predictions(frame, LABELS).overall.ua), (
+        "a baseline is in the folds"
+    )
+
+
+def test_what_was_not_measured_has_no_line(tmp_path):
+    write_fold(tmp_path, "1", made(60), majority=False)
+    assert {line["what"] for line in told(tmp_path, tmp_path / "table")} == {"model: audio"}
+
+
+@pytest.mark.parametrize(("folder", "reason"), [("empty", "holds no report"), ("none", "There is no folder")])
+def test_folders_without_reports_are_refused(tmp_path, capsys, folder, reason):
+    (tmp_path / "empty").mkdir()
+    assert main(["results", str(tmp_path / folder)]) == 2
+    assert reason in capsys.readouterr().err
+
+
+def test_a_missing_table_is_told_of(tmp_path, capsys):
+    write_fold(tmp_path, "1", made(60))
+    (tmp_path / "1_None" / "baselines" / "majority.csv").unlink()
+    assert main(["results", str(tmp_path)]) == 2
+    assert "majority.csv is missing" in capsys.readouterr().err
