@@ -11,11 +11,13 @@ from typing import Any
 import pandas as pd
 
 from emollm.errors import UserError
+from emollm.evaluation.differences import Difference, differences
 from emollm.evaluation.frame import read
 from emollm.evaluation.intervals import bootstrap
 from emollm.metrics import Result, from_predictions
 
 _REPORT = "metrics.json"
+_MODEL = "predictions.csv"
 
 
 @dataclass(frozen=True)
@@ -30,6 +32,7 @@ class Line:
         ua: 95 % interval of UA.
         weighted_f1: 95 % interval of weighted-F1.
         over: what the intervals are drawn over.
+        against: the model's UA less this row's, and its 95 % interval; None for the model itself.
     """
 
     run: Path
@@ -39,6 +42,7 @@ class Line:
     ua: tuple[float, float]
     weighted_f1: tuple[float, float]
     over: str
+    against: Difference | None
 
     def values(self) -> dict[str, Any]:
         """Plain values, ready for JSON."""
@@ -52,6 +56,7 @@ class Line:
             "ua_interval": list(self.ua),
             "weighted_f1_interval": list(self.weighted_f1),
             "over": self.over,
+            "model_less_this_ua": None if self.against is None else list(self.against),
         }
 
 
@@ -80,25 +85,32 @@ def _runs(folder: Path) -> Iterator[Path]:
 
 def _of(run: Path) -> Iterator[Line]:
     content = json.loads((run / _REPORT).read_text(encoding="utf-8"))
-    labels = content["labels"]
+    labels, model = content["labels"], read(run / _MODEL)
     for row in content["rows"]:
-        name = "predictions.csv" if row["kind"] == "model" else f"{row['kind']}s/{row['name']}.csv"
         if row["result"] is None:
             continue
-        frame = _table(run, name)
-        corpora = sorted(frame["corpus"].dropna().unique())
-        parts = {corpus: frame[frame["corpus"] == corpus] for corpus in corpora} if len(corpora) > 1 else {}
-        for corpus, part in {"all": frame, **parts}.items():
+        is_model = row["kind"] == "model"
+        frame = model if is_model else _table(run, f"{row['kind']}s/{row['name']}.csv")
+        for corpus, part in _parts(frame).items():
             interval = bootstrap(part, labels)
             yield Line(
                 run=run,
-                what=f"model: {row['title']}" if row["kind"] == "model" else row["title"],
-                corpus=corpora[0] if corpus == "all" and len(corpora) == 1 else corpus,
+                what=f"model: {row['title']}" if is_model else row["title"],
+                corpus=corpus,
                 result=from_predictions(part, labels).overall,
                 ua=interval.ua,
                 weighted_f1=interval.weighted_f1,
                 over=interval.over,
+                against=None if is_model else differences(_parts(model)[corpus], part, labels)["ua"],
             )
+
+
+def _parts(frame: pd.DataFrame) -> dict[str, pd.DataFrame]:
+    """All rows, and, where there are several corpora, those of each."""
+    corpora = sorted(frame["corpus"].dropna().unique())
+    if len(corpora) < 2:
+        return {corpora[0] if corpora else "all": frame}
+    return {"all": frame, **{corpus: frame[frame["corpus"] == corpus] for corpus in corpora}}
 
 
 def _table(run: Path, name: str) -> pd.DataFrame:

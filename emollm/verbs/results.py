@@ -15,7 +15,18 @@ from emollm.files import write_bytes
 if TYPE_CHECKING:
     from emollm.evaluation.results import Line
 
-_HEADS = ("run", "what", "corpus", "n", "WA", "UA [95 %]", "macro-F1", "weighted-F1 [95 %]", "ECE")
+_HEADS = (
+    "run",
+    "what",
+    "corpus",
+    "n",
+    "WA",
+    "UA [95 %]",
+    "macro-F1",
+    "weighted-F1 [95 %]",
+    "ECE",
+    "model ahead by, UA",
+)
 
 
 def main(argv: list[str]) -> int:
@@ -70,6 +81,9 @@ def cells(line: Line) -> list[str]:
         f"{100 * result.macro_f1:.1f}",
         f"{100 * result.weighted_f1:.1f} [{100 * line.weighted_f1[0]:.1f}, {100 * line.weighted_f1[1]:.1f}]",
         f"{result.ece:.3f}",
+        ""
+        if line.against is None
+        else "{:+.1f} [{:+.1f}, {:+.1f}]".format(*(100 * share for share in line.against)),
     ]
 
 
@@ -88,11 +102,11 @@ def _show(found: Sequence[Line]) -> None:
 
     console = Console()
     for run, rows in groupby(found, key=lambda line: line.run):
-        table = narrow_table(escape(str(run)), "what", ["corpus", "n", "WA", "UA [95 %]", "macro-F1", "ECE"])
+        table = narrow_table(escape(str(run)), "what", ["corpus", "n", "WA", "UA [95 %]", "ECE", "model ahead"])
         over = ""
         for line in rows:
-            _, *shown, _, ece = cells(line)
-            table.add_row(*map(escape, [*shown, ece]))
+            _, *shown, _, _, ece, against = cells(line)
+            table.add_row(*map(escape, [*shown, ece, against]))
             over = over or line.over
         table.caption = f"Intervals over {over}."
         console.print(table)

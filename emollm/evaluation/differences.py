@@ -1,0 +1,69 @@
+"""How much better one table of predictions is than another of the same utterances, and how sure that is."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import pandas as pd
+
+from emollm.evaluation.counts import FIGURES, confusions, figures
+from emollm.evaluation.intervals import LEVEL, speakers_of
+from emollm.metrics.stored import count
+
+Difference = tuple[float, float, float]
+"""A figure less the other one, and the 95 % interval (low, high) of that."""
+
+
+def differences(
+    frame: pd.DataFrame, other: pd.DataFrame, labels: Sequence[str], draws: int = 2000, seed: int = 0
+) -> dict[str, Difference]:
+    """The paired cluster bootstrap: every draw of speakers is taken from both tables.
+
+    What two models have in common (hard speakers, rare labels) cancels out, so that a difference is told which the
+    intervals of the two figures, held side by side, would hide. Who is drawn is as in ``bootstrap``.
+
+    Args:
+        frame: predictions.
+        other: predictions of the same utterances; those that one table lacks are left out.
+        labels: the K labels.
+        draws: how often to draw.
+        seed: of the draws.
+
+    Returns:
+        ``wa``, ``ua``, ``macro_f1`` and ``weighted_f1``, as shares between -1 and 1.
+
+    Raises:
+        UserError: when a column is missing, a label is unknown, or no row counts.
+    """
+    mine, theirs = count(frame, labels), count(other, labels)
+    here, there = _keys(mine.rows), _keys(theirs.rows)
+    both = here.intersection(there)
+    mine = count(mine.rows.iloc[here.get_indexer(both)], labels)
+    theirs = count(theirs.rows.iloc[there.get_indexer(both)], labels)
+    groups, number = speakers_of(mine)
+    alone = groups < 0
+    groups = np.where(alone, number + np.cumsum(alone) - 1, groups)
+    number += int(alone.sum())
+    drawn = np.random.default_rng(seed).multinomial(number, np.full(number, 1 / number), size=draws)
+    size = len(labels) * (len(labels) + 1)
+
+    def measured(weights: np.ndarray) -> dict[str, np.ndarray]:
+        of = [
+            figures(
+                (weights @ confusions(table, groups, number).reshape(number, size)).reshape(
+                    -1, len(labels), len(labels) + 1
+                )
+            )
+            for table in (mine, theirs)
+        ]
+        return {name: of[0][name] - of[1][name] for name in FIGURES}
+
+    whole, each, tail = measured(np.ones((1, number))), measured(drawn), (1 - LEVEL) / 2
+    return {name: (float(whole[name][0]), *np.quantile(each[name], [tail, 1 - tail]).tolist()) for name in FIGURES}
+
+
+def _keys(rows: pd.DataFrame) -> pd.MultiIndex:
+    """What tells utterances apart; one that was tested several times is told by its turn."""
+    turn = rows.groupby(["corpus", "id"], dropna=False).cumcount()
+    return pd.MultiIndex.from_arrays([rows["corpus"].fillna(""), rows["id"], turn])
