@@ -130,8 +130,7 @@ def _operations(module: EmotionModule, batches: list[Batch]) -> float:
     positions = frames = 0
     for batch in batches:
         frames += int(batch.lengths.sum()) / 16_000 * backbone.frame_rate
-        encoder_ = module._encoder(module.template)
-        prompts = module._prompts(encoder_, batch)
+        prompts = module.asking.prompts(module.template, batch)
         with torch.no_grad():
             speech = module._speech(batch, module.template)
         positions += sum(len(p.before) + len(p.after) for p in prompts) + sum(len(s) for s in speech)

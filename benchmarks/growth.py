@@ -73,7 +73,7 @@ def _one(module: EmotionModule, file: Path, labels: int | None = None) -> float:
         [Item(Utterance(id=file.name, path=file, transcript=WORDS), wave[: 16_000 if labels else None])]
     )
     if labels:
-        module._encoders = {
+        module.asking._encoders = {
             module.template: PromptEncoder(module.model.llm.tokenizer, module.template, _NAMES[:labels])
         }
     return seconds_of(lambda: module.score(batch), 5)

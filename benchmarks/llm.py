@@ -64,8 +64,8 @@ def main() -> None:
 
 
 def _inputs(module: EmotionModule, batch: Batch) -> tuple:
-    encoder = module._encoder(module.template)
-    return module._prompts(encoder, batch), encoder.label_tokens(), module._speech(batch, module.template)
+    prompts = module.asking.prompts(module.template, batch)
+    return prompts, module.asking.encoder(module.template).label_tokens(), module._speech(batch, module.template)
 
 
 if __name__ == "__main__":

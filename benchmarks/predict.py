@@ -91,8 +91,8 @@ def _difference(batches: list[Batch]) -> float:
 
 
 def _prompt(module: EmotionModule, batch: Batch) -> tuple:
-    encoder = module._encoder(module.template)
-    return module._prompts(encoder, batch), encoder.label_tokens(), module._speech(batch, module.template)
+    prompts = module.asking.prompts(module.template, batch)
+    return prompts, module.asking.encoder(module.template).label_tokens(), module._speech(batch, module.template)
 
 
 @torch.inference_mode()

@@ -11,15 +11,14 @@ from lightning.pytorch.strategies import DDPStrategy, SingleDeviceStrategy
 from torch import Tensor, nn
 
 from emollm.data.batch import Batch
-from emollm.data.utterance import Utterance
 from emollm.errors import UserError
 from emollm.models.backbones import Backbone, BackboneSpec
-from emollm.models.encoding import EncodedPrompt, PromptEncoder
 from emollm.models.interfaces import Interface, MLPInterface
 from emollm.models.llm import LLMSpec
 from emollm.models.pooling import mean_and_deviation
 from emollm.models.prompts import PromptTemplate, load_template
 from emollm.models.speech_llm import SpeechLLM, build_speech_llm
+from emollm.modules.asking import Asking
 from emollm.modules.base import EmotionModule
 from emollm.modules.figures import Scores
 from emollm.modules.label_loss import LabelLoss
@@ -105,7 +104,7 @@ class EmotionLLM(EmotionModule):
         self.padding_side = padding_side
         self.max_answer_tokens = max_answer_tokens
         self.model: SpeechLLM
-        self._encoders: dict[PromptTemplate, PromptEncoder] = {}
+        self.asking: Asking
         self._adapter_names: set[str] = set()
         self._stage: int | None = None
 
@@ -123,6 +122,8 @@ class EmotionLLM(EmotionModule):
             # Ranges normalise frames, then channels; a second norm of frames would undo the channels'.
             normalize=self.speaker_range is None,
         )
+        hidden = self.shuffle_labels, self.transcript_dropout
+        self.asking = Asking(self.model.llm, self.labels, *hidden, self.label_loss)
         if any(stage.answer == "head" for stage in self.stages):
             self.warm_head = nn.Linear(self.model.llm.width, len(self.labels))
         self._adapter_names = {n for n in self.trained_names() if n.startswith("model.llm.")}
@@ -228,19 +229,18 @@ class EmotionLLM(EmotionModule):
         template = (
             self.stage_templates[stage_at(self.stages, self.current_epoch)] if self.stages else self.template
         )
-        encoder = self._encoder(template)
         speech = self._speech(batch, template)
-        prompts = self._prompts(encoder, batch, training=True)
+        prompts = self.asking.prompts(template, batch, training=True)
         if template.task == "emotion":
-            scores = self.model.label_scores(prompts, encoder.label_tokens(), speech)
+            labels = self.asking.encoder(template).label_tokens()
+            scores = self.model.label_scores(prompts, labels, speech)
             if self.objective == "label_set":
                 return self.label_loss(scores, batch.targets, batch.utterances)
             weights = self.label_loss.weights(batch.targets)
-            sizes = torch.tensor([len(tokens) for tokens in encoder.label_tokens()], device=scores.device)
+            sizes = torch.tensor([len(tokens) for tokens in labels], device=scores.device)
             right = scores.gather(1, batch.targets[:, None])[:, 0]
             return -(weights * right).sum() / (weights * sizes[batch.targets]).sum()
-        answers = [self._answer(encoder, u.transcript, t) for u, t in self._pairs(batch)]
-        scores, sizes = self.model.answer_scores(prompts, answers, speech)
+        scores, sizes = self.model.answer_scores(prompts, self.asking.answers(template, batch), speech)
         return -scores.sum() / sizes.sum()
 
     @torch.no_grad()
@@ -252,9 +252,9 @@ class EmotionLLM(EmotionModule):
             self.model.llm.merge()
         else:
             self.model.llm.unmerge()
-        encoder = self._encoder(self.template)
+        encoder = self.asking.encoder(self.template)
         speech = self._speech(batch, self.template)
-        prompts = self._prompts(encoder, batch)
+        prompts = self.asking.prompts(self.template, batch)
         labels = encoder.label_tokens()
         if self.template.task == "emotion":
             return Scores(self.model.label_scores(prompts, labels, speech))
@@ -307,37 +307,3 @@ class EmotionLLM(EmotionModule):
             return None
         embeddings, mask = self.model.audio(*self.hidden_states(batch))
         return [row[:size] for row, size in zip(embeddings, mask.sum(1).tolist(), strict=True)]
-
-    def _prompts(self, encoder: PromptEncoder, batch: Batch, training: bool = False) -> list[EncodedPrompt]:
-        prompts = []
-        for utterance in batch.utterances:
-            transcript = utterance.transcript
-            if training and self.transcript_dropout and torch.rand(()) < self.transcript_dropout:
-                transcript = None
-            order = self._shown(encoder, utterance) if training else None
-            context = "\n".join(utterance.context) if utterance.context else None
-            prompts.append(encoder.encode(transcript, context, order, utterance.cues))
-        return prompts
-
-    def _shown(self, encoder: PromptEncoder, utterance: Utterance) -> list[str]:
-        """The closed list of a training prompt."""
-        choices = self.label_loss.choices(utterance)
-        if self.shuffle_labels:
-            return [choices[index] for index in torch.randperm(len(choices)).tolist()]
-        return encoder.template.in_order(choices)
-
-    @staticmethod
-    def _pairs(batch: Batch) -> list[tuple[Any, int]]:
-        return list(zip(batch.utterances, batch.targets.tolist(), strict=True))
-
-    @staticmethod
-    def _answer(encoder: PromptEncoder, transcript: str | None, target: int) -> list[int]:
-        start = encoder.answer_start(transcript)
-        if encoder.template.task == "asr":
-            return [*start, encoder.end_token]
-        return [*start, *encoder.label_tokens()[target]]
-
-    def _encoder(self, template: PromptTemplate) -> PromptEncoder:
-        if template not in self._encoders:
-            self._encoders[template] = PromptEncoder(self.model.llm.tokenizer, template, self.labels)
-        return self._encoders[template]

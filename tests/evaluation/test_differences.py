@@ -60,6 +60,7 @@ def slowly(frame, other, draws, rng):
     return np.quantile(found, [0.025, 0.975])
 
 
+@pytest.mark.filterwarnings("ignore:y_pred contains classes")
 def test_the_interval_is_that_of_drawn_speakers(frame):
     other = better(frame, 0.3)
     _, *interval = differences(other, frame, LABELS)["ua"]

@@ -33,7 +33,7 @@ def test_label_set_loss_is_the_cross_entropy_of_the_label_scores(tiny_wavlm, tin
 def test_tokens_loss_is_the_mean_negative_log_likelihood_of_a_token(tiny_wavlm, tiny_llama):
     """Against a forward of the whole sequence, clip by clip, with logits read by hand."""
     module, batch = build(tiny_wavlm, tiny_llama, objective="tokens").eval(), make_batch()
-    encoder = module._encoder(module.template)
+    encoder = module.asking.encoder(module.template)
     speech = module._speech(batch, module.template)
     total, count = 0.0, 0
     for row, target in enumerate(batch.targets.tolist()):
@@ -49,7 +49,7 @@ def test_tokens_loss_is_the_mean_negative_log_likelihood_of_a_token(tiny_wavlm, 
 
 def test_tokens_loss_of_a_transcript_covers_all_its_tokens_and_its_end(tiny_wavlm, tiny_llama):
     module, batch = build(tiny_wavlm, tiny_llama, prompt="asr").eval(), make_batch()
-    encoder = module._encoder(module.template)
+    encoder = module.asking.encoder(module.template)
     answers = [[*encoder._tokenize(text, plain=True), encoder.end_token] for text in batch.transcripts]
     prompts = [encoder.encode() for _ in answers]
     scores, sizes = module.model.answer_scores(prompts, answers, module._speech(batch, module.template))
@@ -91,10 +91,11 @@ def test_trained_backbone_layers_move_and_the_lower_ones_stay(tiny_wavlm, tiny_l
 
 def test_training_shuffles_labels_and_evaluation_does_not(tiny_wavlm, tiny_llama):
     module, batch = build(tiny_wavlm, tiny_llama, shuffle_labels=True), make_batch()
-    encoder = module._encoder(module.template)
-    fixed = [prompt.after for prompt in module._prompts(encoder, batch)]
-    assert fixed == [prompt.after for prompt in module._prompts(encoder, batch)]
-    shuffled = [[prompt.after for prompt in module._prompts(encoder, batch, training=True)] for _ in range(8)]
+    fixed = [prompt.after for prompt in module.asking.prompts(module.template, batch)]
+    assert fixed == [prompt.after for prompt in module.asking.prompts(module.template, batch)]
+    shuffled = [
+        [prompt.after for prompt in module.asking.prompts(module.template, batch, training=True)] for _ in range(8)
+    ]
     assert any(one != fixed for one in shuffled)
     text = module.model.llm.tokenizer.decode(shuffled[0][0])
     assert all(label in text for label in LABELS)
@@ -104,21 +105,19 @@ def test_training_shuffles_labels_and_evaluation_does_not(tiny_wavlm, tiny_llama
 def test_a_training_prompt_shows_the_labels_that_its_corpus_knows(tiny_wavlm, tiny_llama, shuffle):
     module, batch = build(tiny_wavlm, tiny_llama, corpus_labels=True, shuffle_labels=shuffle), make_batch()
     module.label_loss.learn(UtteranceTable(Utterance(id=label, corpus="c", label=label) for label in LABELS[:2]))
-    encoder = module._encoder(module.template)
     read = module.model.llm.tokenizer.decode
-    for prompt in module._prompts(encoder, batch, training=True):
+    for prompt in module.asking.prompts(module.template, batch, training=True):
         assert [label in read(prompt.after) for label in LABELS] == [True, True, False]
-    for prompt in module._prompts(encoder, batch):
+    for prompt in module.asking.prompts(module.template, batch):
         assert all(label in read(prompt.after) for label in LABELS)
 
 
 def test_transcript_dropout_hides_words_in_training_only(tiny_wavlm, tiny_llama):
     module, batch = build(tiny_wavlm, tiny_llama, transcript_dropout=1.0), make_batch()
-    encoder = module._encoder(module.template)
     read = module.model.llm.tokenizer.decode
-    for prompt in module._prompts(encoder, batch, training=True):
+    for prompt in module.asking.prompts(module.template, batch, training=True):
         assert "(not transcribed)" in read(prompt.after)
-    for prompt, words in zip(module._prompts(encoder, batch), batch.transcripts, strict=True):
+    for prompt, words in zip(module.asking.prompts(module.template, batch), batch.transcripts, strict=True):
         assert words in read(prompt.after)
 
 
@@ -174,7 +173,7 @@ def test_prompts_without_a_name_are_told_apart(tiny_wavlm, tiny_llama):
         prompt=prompt("{audio} the end"),
         stages=[{"epochs": 1, "prompt": prompt("one {audio}")}],
     )
-    texts = [module._encoder(template).encode().after for template in module.templates]
+    texts = [module.asking.encoder(template).encode().after for template in module.templates]
     assert texts[0] != texts[1]
 
 
