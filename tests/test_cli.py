@@ -144,6 +144,7 @@ BAD = {
     "yaml left out": (["fit", "--config"], "--config"),
     "number": ([*FIT, "--data.batch_size", "many"], "data.batch_size"),
     "impossible number": ([*FIT, "--data.batch_size", "0"], "data.batch_size must be at least 1"),
+    "no length is allowed": ([*FIT, "--data.max_seconds", "-1"], "data.max_seconds -1"),
     "choice": ([*FIT, "--model.objective", "nonsense"], "model.objective"),
     "class": ([*FIT, "--model.interface", "Nonsense"], "model.interface"),
     "prompt": ([*FIT, "--model.prompt", "nonsense"], "There is no prompt template 'nonsense'"),

@@ -6,7 +6,7 @@ from abc import ABC, abstractmethod
 
 import torch
 from lightning.pytorch import LightningModule
-from torch import Tensor
+from torch import Tensor, nn
 
 from emollm.data.augment import Augmentation
 from emollm.data.batch import Batch
@@ -88,6 +88,8 @@ class HearingModule(LightningModule, ABC):
             hidden, mask = backbone(batch.waveforms, batch.lengths)
             hidden = hidden.float() if hidden.requires_grad else hidden.half().float()
         if self.ranges is not None:
+            # How loud a whole frame is in its layer says little of emotion, and much of the recording.
+            hidden = nn.functional.layer_norm(hidden, hidden.shape[-1:])
             hidden = self.ranges(hidden, mask, *self._ranges_of(batch))
         augmentation = self.augmentation
         if augmentation is None or not augmentation.changes_features:
