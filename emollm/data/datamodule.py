@@ -81,8 +81,8 @@ class EmotionData(LightningDataModule):
             raise UserError("data.batch_size must be at least 1 and data.num_workers at least 0.")
         if not 0 <= min_seconds < max_seconds:
             raise UserError(
-                f"data.min_seconds is {min_seconds} and data.max_seconds {max_seconds}: recordings between the two "
-                "are taken, so give a range above zero."
+                f"data.min_seconds is {min_seconds} and data.max_seconds {max_seconds}: recordings between the "
+                "two are taken, so give a range above zero."
             )
         self.corpora = corpora or []
         self.protocol = protocol or SpeakerSplit()
