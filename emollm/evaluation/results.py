@@ -84,9 +84,17 @@ def _runs(folder: Path) -> Iterator[Path]:
 
 
 def _of(run: Path) -> Iterator[Line]:
-    content = json.loads((run / _REPORT).read_text(encoding="utf-8"))
-    labels, model = content["labels"], read(run / _MODEL)
-    for row in content["rows"]:
+    try:
+        content = json.loads((run / _REPORT).read_text(encoding="utf-8"))
+        labels, rows = content["labels"], content["rows"]
+    except (ValueError, KeyError, TypeError) as error:
+        raise UserError(
+            f"{run / _REPORT} is no report of emollm ({error}): test anew, or move it away."
+        ) from error
+    if not any(row["result"] for row in rows):  # a run that only transcribes
+        return
+    model = read(run / _MODEL)
+    for row in rows:
         if row["result"] is None:
             continue
         is_model = row["kind"] == "model"

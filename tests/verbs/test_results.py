@@ -78,3 +78,18 @@ def test_a_missing_table_is_told_of(tmp_path, capsys):
     (tmp_path / "1_None" / "baselines" / "majority.csv").unlink()
     assert main(["results", str(tmp_path)]) == 2
     assert "majority.csv is missing" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("text", ["{", "[]", '{"labels": ["a", "b"]}'])
+def test_a_broken_report_is_named(tmp_path, capsys, text):
+    (tmp_path / "metrics.json").write_text(text)
+    assert main(["results", str(tmp_path)]) == 2
+    assert f"{tmp_path / 'metrics.json'} is no report" in capsys.readouterr().err
+
+
+def test_a_run_that_only_transcribes_has_no_line(tmp_path):
+    write_fold(tmp_path, "1", made(60))
+    (tmp_path / "words").mkdir()
+    content = {"labels": LABELS, "rows": [{"kind": "model", "name": "asr", "title": "audio", "result": None}]}
+    (tmp_path / "words" / "metrics.json").write_text(json.dumps(content))
+    assert {line["run"] for line in told(tmp_path, tmp_path / "table")} == {str(tmp_path / "1_None")}
