@@ -13,7 +13,7 @@ from emollm.errors import UserError
 from emollm.models.fingerprint import fingerprint
 from emollm.models.fusion import Fused
 from emollm.models.merging import Merging
-from emollm.models.prefix import PrefixCache
+from emollm.models.prefix import PrefixCache, with_past
 from emollm.models.sources import readable_errors, resolve
 
 
@@ -139,7 +139,7 @@ class CausalLM(nn.Module):
                 inputs_embeds=embeddings,
                 attention_mask=mask,
                 position_ids=positions,
-                past_key_values=past,
+                **with_past(self.model, past),
                 use_cache=False,
             ).logits
         finally:

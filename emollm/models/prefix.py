@@ -2,12 +2,19 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Sequence
 from typing import Any
 
 import torch
 
 from emollm.models.merging import state_of
+
+
+def with_past(model: Any, past: Any) -> dict[str, Any]:
+    """Keys and values of earlier positions under the argument's name in this release: transformers renames it."""
+    known = inspect.signature(model.get_decoder().forward).parameters
+    return {"cache" if "cache" in known else "past_key_values": past}
 
 
 class PrefixCache:
@@ -60,7 +67,8 @@ class PrefixCache:
 
         embed, kept = self._model.get_input_embeddings(), DynamicCache()
         ids = torch.tensor([list(tokens)], device=embed.weight.device)
-        self._model.get_decoder()(inputs_embeds=embed(ids), past_key_values=kept, use_cache=True)
+        decoder = self._model.get_decoder()
+        decoder(inputs_embeds=embed(ids), **with_past(self._model, kept), use_cache=True)
         return kept
 
 
