@@ -27,8 +27,9 @@ class Ased(FileNameCorpus):
 
     name = "ased"
     language = "am"
+    published = 2474
     pattern = re.compile(
-        r"(?P<emotion>[A-Za-z])\d-(?P<sentence>\d\d)-(?P<take>\d\d)-(?P<gender>\d\d)-(?P<speaker>\d\d)"
+        r"(?P<emotion>[A-Za-z]+)\d-(?P<sentence>\d\d)-(?P<take>\d\d)-(?P<gender>\d\d)-(?P<speaker>\d\d)"
     )
     example = "a5-01-01-01-01.wav"
 

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, ClassVar
 
-from emollm.data.corpora.files import sound_files, stem_of
+from emollm.data.corpora.files import archives, sound_files, stem_of, tell_left_out
 from emollm.data.utterance import Utterance, UtteranceTable
 from emollm.errors import UserError
 
@@ -62,6 +62,8 @@ class FileNameCorpus(Corpus):
     passes them on as labels, and the validator then names the file."""
     example: ClassVar[str]
     """One file name, shown to who pointed at a wrong folder."""
+    published: int | None = None
+    """How many recordings the owners distribute: who has most of them, but not all, is told."""
 
     @abstractmethod
     def describe(self, match: re.Match[str]) -> dict[str, Any] | None:
@@ -80,7 +82,7 @@ class FileNameCorpus(Corpus):
         folder = self.folder()
         files = sound_files(folder)
         rows: dict[str, Utterance] = {}
-        copies, strange = 0, []
+        copies, strange, others = 0, [], []
         for path in files:
             match = self.pattern.fullmatch(self.named(path))
             if match is None:
@@ -88,12 +90,23 @@ class FileNameCorpus(Corpus):
                 continue
             values = self.describe(match)
             if values is None:
+                others.append(path)
                 continue
             base = {"id": match[0], "path": path, "corpus": self.name, "language": self.language}
             row = Utterance(**(base | values))
             # Some mirrors hold the whole corpus twice, which would count every utterance double.
             copies += row.id in rows
             rows.setdefault(row.id, row)
+        if not files and (packed := archives(folder)):
+            raise UserError(
+                f"{self.name}: {folder} holds no sound files, but archives ({', '.join(packed[:3])}): unpack them."
+            )
+        if not rows and others:
+            raise UserError(
+                f"{self.name}: all {len(others)} sound files of the corpus below {folder} are such as this "
+                f"reader, as it is set, leaves out (the first: {others[0].relative_to(folder).as_posix()}); it "
+                f"reads files like {self.example}: correct root, or the reader's other arguments."
+            )
         if not rows:
             raise UserError(
                 f"{self.name}: none of the {len(files)} sound files below {folder} is named like {self.example}: "
@@ -105,12 +118,16 @@ class FileNameCorpus(Corpus):
                 "name is used.",
                 stacklevel=2,
             )
-        if strange:
-            shown = ", ".join(path.relative_to(folder).as_posix() for path in sorted(strange)[:3])
+        tell_left_out(
+            [path.relative_to(folder).as_posix() for path in sorted(strange)],
+            f"{self.name}: sound files below {folder} that are not named like {self.example} are passed over",
+            "correct their names if they belong to the corpus",
+        )
+        # Whoever tries a few recordings knows that others are missing; whose copy broke off does not.
+        if self.published is not None and self.published / 2 < len(rows) < self.published:
             warnings.warn(
-                f"{self.name}: sound files below {folder} that are not named like {self.example} are passed over "
-                f"({len(strange)}: {shown}{', …' if len(strange) > 3 else ''}): correct their names if they "
-                "belong to the corpus.",
+                f"{self.name}: {len(rows)} of the {self.published} recordings that the corpus has are below "
+                f"{folder}; {self.published - len(rows)} are missing: restore them, or say so with your results.",
                 stacklevel=2,
             )
         return UtteranceTable(rows[name] for name in sorted(rows))

@@ -9,7 +9,7 @@ from typing import Any
 
 from emollm.data.corpora.base import FileNameCorpus
 from emollm.data.corpora.faults import Faults
-from emollm.data.corpora.files import find_table
+from emollm.data.corpora.files import find_table, tell_left_out
 from emollm.data.corpora.rows import read_number, read_rows
 from emollm.data.utterance import Utterance, UtteranceTable
 
@@ -54,6 +54,7 @@ class CremaD(FileNameCorpus):
 
     name = "cremad"
     language = "en"
+    published = 7442
     pattern = re.compile(
         r"(?P<actor>\d{4})_(?P<sentence>[A-Z]{3})_(?P<emotion>[A-Z]+)_(?P<level>[A-Z]{1,2})", re.IGNORECASE
     )
@@ -83,6 +84,10 @@ class CremaD(FileNameCorpus):
         votes = _read_votes(folder, faults)
         actors = _read_actors(folder, faults)
         faults.check()
+        unheard = [row.id for row in table if votes and _clip(row.id) not in votes]
+        tell_left_out(
+            unheard, f"{self.name}: recordings below {folder} are in no table of votes", "restore the tables' rows"
+        )
 
         def add(row: Utterance) -> Utterance:
             actor = actors.get(row.speaker or "", {})

@@ -210,7 +210,10 @@ def _records(file: Path, part: str, faults: Faults) -> Iterator[_Record]:
         if part == "valid":  # most corpora have none
             return
         raise UserError(f"There is no {file}: take the folder data of EmoBox as it is.")
-    for line, text in enumerate(read_text(file).split("\n"), 1):
+    content = read_text(file)
+    if part != "valid" and not content.strip():
+        raise UserError(f"{file} is empty: take the folder data of EmoBox as it is.")
+    for line, text in enumerate(content.split("\n"), 1):
         if not text.strip():
             continue
         try:

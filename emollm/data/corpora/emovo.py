@@ -49,6 +49,7 @@ class Emovo(FileNameCorpus):
 
     name = "emovo"
     language = "it"
+    published = 588
     pattern = re.compile(r"(?P<emotion>[a-z]+)-(?P<speaker>[mf]\d)-(?P<sentence>[a-z]\d)", re.IGNORECASE)
     example = "dis-f1-b1.wav"
 

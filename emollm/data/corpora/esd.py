@@ -52,6 +52,7 @@ class Esd(FileNameCorpus):
         if language not in (None, "en", "zh"):
             raise UserError(f"esd: language is '{language}': it is en or zh, or left out for both.")
         self.only = language
+        self.published = 35000 if language is None else 17500
 
     def describe(self, match: re.Match[str]) -> dict[str, Any] | None:
         """Speaker and number, which tells emotion, sentence and part."""

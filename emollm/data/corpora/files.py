@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import os
 import warnings
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path, PurePath
 
 from emollm.data.audio import find_sound_files
 
 _LOSSLESS = (".wav", ".wave", ".flac", ".aif", ".aiff", ".aifc", ".sph", ".nist", ".w64", ".rf64", ".au", ".caf")
+_PACKED = (".zip", ".tar", ".gz", ".tgz", ".bz2", ".xz", ".rar", ".7z")
 
 
 def visible_files(folder: Path) -> Iterator[Path]:
@@ -78,6 +79,26 @@ def find_table(folder: Path, *names: str) -> Path | None:
         if same:
             return same[0]
     return None
+
+
+def archives(folder: Path) -> list[str]:
+    """What below a folder is not unpacked yet, as paths below it."""
+    return [
+        path.relative_to(folder).as_posix() for path in visible_files(folder) if path.suffix.lower() in _PACKED
+    ]
+
+
+def tell_left_out(names: Sequence[str], what: str, fix: str) -> None:
+    """Warn of what is in one half of a corpus and not in the other, so that nothing is left out in silence.
+
+    Args:
+        names: of what is left out; nothing is said of nothing.
+        what: says of a table, folder or corpus what is the matter.
+        fix: what to do.
+    """
+    if names:
+        shown = ", ".join(names[:3]) + (", …" if len(names) > 3 else "")
+        warnings.warn(f"{what} ({len(names)}: {shown}): {fix}.", stacklevel=3)
 
 
 def _hidden(name: str) -> bool:

@@ -11,10 +11,10 @@ from pathlib import Path
 
 from emollm.data.corpora.base import Corpus
 from emollm.data.corpora.faults import Faults
-from emollm.data.corpora.files import by_stem, parts_of, sound_files, stem_of, visible_files
+from emollm.data.corpora.files import by_stem, parts_of, sound_files, stem_of, tell_left_out, visible_files
 from emollm.data.corpora.rows import mend
 from emollm.data.corpora.text import read_text
-from emollm.data.labels import canonical
+from emollm.data.labels import EMOTIONS, canonical
 from emollm.data.utterance import Utterance, UtteranceTable
 from emollm.errors import UserError
 
@@ -112,7 +112,32 @@ class Iemocap(Corpus):
                     sound = sounds.get(turn.id, path) if heard else None
                     rows.append(_utterance(turn, position, stem_of(file), sound, texts))
         faults.check()
+        self._tell(rows, sounds, folder)
         return UtteranceTable(rows)
+
+    def _tell(self, rows: list[Utterance], sounds: dict[str, Path], folder: Path) -> None:
+        """Warn of recordings that nobody judged, and of votes for what is no emotion."""
+        if sounds and all(row.path is None for row in rows):
+            warnings.warn(
+                f"{self.name}: the sound files below {folder} are not of single turns, so it is read as text: "
+                "restore sentences/wav.",
+                stacklevel=3,
+            )
+        judged = {row.id for row in rows}
+        tell_left_out(
+            [
+                path.relative_to(folder).as_posix()
+                for stem, path in sorted(sounds.items())
+                if _SOUND.fullmatch(stem) and stem not in judged
+            ],
+            f"{self.name}: recordings below {folder} are in no evaluation and are passed over",
+            "restore dialog/EmoEvaluation/*.txt",
+        )
+        tell_left_out(
+            [f"'{word}' of {row.id}" for row in rows for word in row.votes or {} if word not in EMOTIONS],
+            f"{self.name}: votes in dialog/EmoEvaluation are for no known emotion and kept as they are",
+            "correct their spelling",
+        )
 
 
 def _dialogues(folder: Path) -> tuple[list[Path], list[Path]]:
@@ -166,7 +191,7 @@ def _turns(file: Path, faults: Faults) -> list[_Turn]:
     known = len(faults.found)
     for number, line in enumerate(read_text(file).split("\n"), 1):
         line = line.strip()
-        if re.match(r"\[\s*\d", line):
+        if line.startswith("[") or (_SOUND.search(line) and not line.startswith("%")):
             turn = _turn(line)
             if turn is None:
                 faults.add(f"{file}, line {number}: '{line:.60}' is no turn, which looks like {_EXAMPLE}.")

@@ -9,7 +9,7 @@ from pathlib import Path
 from emollm.data.audio import AudioError, duration
 from emollm.data.corpora.base import Corpus
 from emollm.data.corpora.faults import Faults
-from emollm.data.corpora.files import find_table, parts_of, sound_files, stem_of
+from emollm.data.corpora.files import archives, find_table, parts_of, sound_files, stem_of, tell_left_out
 from emollm.data.corpora.rows import mend, read_rows
 from emollm.data.labels import canonical
 from emollm.data.utterance import Utterance, UtteranceTable
@@ -84,6 +84,15 @@ class Meld(Corpus):
             with faults.gather():
                 rows += self._part(part, file, clips, faults) if file else []
         faults.check()
+        if not all(tables.values()) or (self.audio and {part for part, _, _ in clips} != set(_PARTS)):
+            # MELD.Raw.tar.gz holds an archive a part, and the one of training holds its table too.
+            tell_left_out(archives(folder), f"{self.name}: archives below {folder} are not read", "unpack them")
+        without = [path.relative_to(folder).as_posix() for (part, _, _), path in clips.items() if not tables[part]]
+        tell_left_out(
+            sorted(without),
+            f"{self.name}: clips below {folder} are of a part without its table (…_sent_emo.csv)",
+            "restore the table",
+        )
         return UtteranceTable(rows)
 
     def _part(self, part: str, file: Path, clips: dict[Clip, Path], faults: Faults) -> list[Utterance]:
@@ -91,9 +100,12 @@ class Meld(Corpus):
         found: list[tuple[int, int, Utterance]] = []
         for line, row in read_rows(file, _COLUMNS, faults):
             try:
-                dialogue, turn = int(row["dialogue_id"]), int(row["utterance_id"])
+                dialogue, turn = _whole(row["dialogue_id"]), _whole(row["utterance_id"])
             except ValueError:
-                faults.add(f"{file}, line {line}: Dialogue_ID and Utterance_ID must be numbers.")
+                faults.add(
+                    f"{file}, line {line}: Dialogue_ID and Utterance_ID must be numbers, and are "
+                    f"'{row['dialogue_id']}' and '{row['utterance_id']}'."
+                )
                 continue
             if canonical(row["emotion"]) not in ("", *_EMOTIONS):
                 faults.add(f"{file}, line {line}: Emotion is '{row['emotion']}', none of {', '.join(_EMOTIONS)}.")
@@ -154,6 +166,11 @@ def _clips(folder: Path) -> dict[Clip, Path]:
 def _part_of_folder(name: str) -> str | None:
     words = {"train": "train", "dev": "dev", "val": "dev", "test": "test"}
     return next((part for word, part in words.items() if word in name.casefold()), None)
+
+
+def _whole(text: str) -> int:
+    """A whole number, also as pandas writes it (``3.0``)."""
+    return int(text.removesuffix(".0"))
 
 
 def _opens(path: Path | None) -> bool:

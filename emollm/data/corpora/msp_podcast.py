@@ -9,10 +9,18 @@ from typing import Any, Literal
 
 from emollm.data.corpora.base import Corpus
 from emollm.data.corpora.faults import Faults
-from emollm.data.corpora.files import by_stem, find_table, parts_of, sound_files, stem_of, visible_files
+from emollm.data.corpora.files import (
+    archives,
+    by_stem,
+    find_table,
+    parts_of,
+    sound_files,
+    stem_of,
+    tell_left_out,
+    visible_files,
+)
 from emollm.data.corpora.rows import mend, read_number, read_rows
 from emollm.data.corpora.text import read_text
-from emollm.data.protocols.parts import part_of
 from emollm.data.utterance import Utterance, UtteranceTable
 from emollm.errors import UserError
 
@@ -28,7 +36,12 @@ _LABELS = {
     "U": "surprise",
     "X": None,  # no agreement
 }
+# The official partitions, as releases call them, and which part each of them is.
+_PARTITIONS = {"train": "train", "development": "validation", "validation": "validation"} | dict.fromkeys(
+    ("test1", "test2", "test3"), "test"
+)
 _COLUMNS = ("filename", "emoclass", "split_set")
+_OPTIONAL = ("EmoVal", "EmoAct", "EmoDom", "SpkrID", "Gender")
 _TABLES = ("labels_consensus.csv", "labels_concensus.csv", "labels_consensus.json", "labels_concensus.json")
 
 
@@ -76,10 +89,12 @@ class MspPodcast(Corpus):
         read = _json_rows if file.suffix.lower() == ".json" else read_rows
         sounds = by_stem(sound_files(folder))
         texts = by_stem(path for path in visible_files(folder) if _is_transcript(path))
-        rows = []
-        for line, row in read(file, _COLUMNS, faults):
+        rows, listed = [], set()
+        table = read(file, _COLUMNS, faults)
+        for line, row in table:
             with faults.gather():
                 name = stem_of(Path(row["filename"]))
+                listed.add(name)
                 values = _values(f"{file}, line {line}" if line else str(file), row)
                 if values["split"] == "test" and row["split_set"].casefold() != self.test.casefold():
                     continue
@@ -90,6 +105,16 @@ class MspPodcast(Corpus):
         faults.check()
         if not rows:
             raise UserError(f"{file} has no rows of Train, Development or {self.test}.")
+        lacking = [column for column in _OPTIONAL if not any(column.casefold() in row for _, row in table)]
+        tell_left_out(lacking, f"{self.name}: {file} lacks columns, and what they tell is unknown", "add them")
+        if not sounds or not texts:
+            tell_left_out(archives(folder), f"{self.name}: archives below {folder} are not read", "unpack them")
+        unlisted = [path.relative_to(folder).as_posix() for name, path in sounds.items() if name not in listed]
+        tell_left_out(
+            sorted(unlisted),
+            f"{self.name}: sound files below {folder} are in no row of {file} and are passed over",
+            "take table and recordings from one release",
+        )
         return UtteranceTable(rows)
 
 
@@ -106,11 +131,11 @@ def _values(where: str, row: dict[str, str]) -> dict[str, Any]:
     """
     wrong = [] if row["filename"] else ["FileName is empty"]
     code, partition = row["emoclass"].upper(), row["split_set"]
-    split = part_of(partition.rstrip("0123456789"))
+    split = _PARTITIONS.get(partition.casefold())
     if code and code not in _LABELS:
         wrong.append(f"EmoClass is '{row['emoclass']}', none of {', '.join(_LABELS)}")
     if split is None:
-        wrong.append(f"Split_Set is '{partition}', none of Train, Development, Test1")
+        wrong.append(f"Split_Set is '{partition}', none of Train, Development, Test1, Test2, Test3")
     numbers: dict[str, float | None] = {}
     for field, column in (("valence", "EmoVal"), ("arousal", "EmoAct"), ("dominance", "EmoDom")):
         text = row.get(column.lower(), "")

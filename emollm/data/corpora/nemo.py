@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import re
 from dataclasses import replace
-from pathlib import PurePath
+from pathlib import Path
 from typing import Any
 
 from emollm.data.corpora.base import FileNameCorpus
 from emollm.data.corpora.faults import Faults
-from emollm.data.corpora.files import find_table
+from emollm.data.corpora.files import find_table, stem_of, tell_left_out
 from emollm.data.corpora.rows import mend, read_rows
 from emollm.data.labels import canonical
 from emollm.data.utterance import Utterance, UtteranceTable
@@ -43,6 +43,7 @@ class Nemo(FileNameCorpus):
 
     name = "nemo"
     language = "pl"
+    published = 4481
     pattern = re.compile(r"(?P<speaker>[A-Z]{2}\d)_(?P<emotion>[A-Z]+)_(?P<sentence>\d+)", re.IGNORECASE)
     example = "SM0_anger_77.wav"
 
@@ -62,16 +63,23 @@ class Nemo(FileNameCorpus):
     def read(self) -> UtteranceTable:
         """Every recording once, sorted by name, with its transcript where ``data.tsv`` is there.
 
+        A row of it without a recording is told, and left out.
+
         Raises:
             UserError: when no file is named as the corpus names its files, or ``data.tsv`` has faults.
         """
         faults = Faults()
         file = find_table(self.folder(), "data.tsv")
-        rows = read_rows(file, ("file_id", "raw_text"), faults) if file else []
+        # A Polish Windows saves a text in its own encoding.
+        rows = read_rows(file, ("file_id", "raw_text"), faults, fallback="cp1250") if file else []
         faults.check()
-        texts = {PurePath(row["file_id"]).stem: mend(row["raw_text"]) for _, row in rows}
+        texts = {stem_of(Path(row["file_id"])).casefold(): mend(row["raw_text"]) for _, row in rows}
+        table = super().read()
+        heard = {row.id.casefold() for row in table}
+        unheard = [row["file_id"] for _, row in rows if stem_of(Path(row["file_id"])).casefold() not in heard]
+        tell_left_out(unheard, f"{self.name}: rows of {file} name recordings that are not there", "restore them")
 
         def add(row: Utterance) -> Utterance:
-            return replace(row, transcript=texts.get(row.id) or None)
+            return replace(row, transcript=texts.get(row.id.casefold()) or None)
 
-        return super().read().map(add)
+        return table.map(add)

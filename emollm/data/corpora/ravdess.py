@@ -46,6 +46,7 @@ class Ravdess(FileNameCorpus):
 
     name = "ravdess"
     language = "en"
+    published = 1440
     pattern = re.compile(
         r"(?P<modality>\d\d)-(?P<channel>\d\d)-(?P<emotion>[0-9A-Za-z]+)-(?P<intensity>\d\d)-(?P<sentence>\d\d)"
         r"-(?P<repetition>\d\d)-(?P<actor>\d\d)"

@@ -6,6 +6,7 @@ import contextlib
 import csv
 import io
 import math
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -26,22 +27,28 @@ Cells = tuple[int, list[str]]
 """The line that a row begins at, counted from 1, and its cells."""
 
 
-def read_rows(file: Path, required: Sequence[str], faults: Faults) -> list[tuple[int, dict[str, str]]]:
+def read_rows(
+    file: Path, required: Sequence[str], faults: Faults, fallback: str = "cp1252"
+) -> list[tuple[int, dict[str, str]]]:
     """The rows of a table with a header, columns in lower case: owners change the case between releases.
 
     Args:
         file: the table; its delimiter is the one its header holds most of.
         required: columns that must be there, in lower case.
         faults: is told of rows that have more cells than there are columns; they are left out.
+        fallback: the encoding of what is no UTF-8.
 
     Returns:
         Line number and cells by column.
 
     Raises:
-        UserError: naming the columns that are missing, or when the table cannot be read at all.
+        UserError: naming the columns that are missing, or when the table is empty or cannot be read at all.
     """
-    lines = read_cells(read_text(file), file, faults)
+    known = len(faults.found)
+    lines = read_cells(read_text(file, fallback), file, faults)
     _, names = next(lines, (1, []))
+    if not names:
+        raise UserError(f"{file} is empty: take the table as the corpus's owners distribute it.")
     header = [name.casefold() for name in names]
     missing = [f"'{name}'" for name in required if name not in header]
     if missing:
@@ -49,9 +56,12 @@ def read_rows(file: Path, required: Sequence[str], faults: Faults) -> list[tuple
             f"{file} has no column {' and no column '.join(missing)} (its columns are {', '.join(header)}): take "
             "the table as the corpus's owners distribute it."
         )
-    return [
+    rows = [
         (line, dict(zip(header, cells + [""] * (len(header) - len(cells)), strict=True))) for line, cells in lines
     ]
+    if not rows and len(faults.found) == known:
+        raise UserError(f"{file} has no rows: take the table as the corpus's owners distribute it.")
+    return rows
 
 
 def read_cells(text: str, file: Path, faults: Faults) -> Iterator[Cells]:
@@ -63,7 +73,7 @@ def read_cells(text: str, file: Path, faults: Faults) -> Iterator[Cells]:
         faults: is told of lines with too many cells, or with a quote that is not closed; they are left out.
 
     Raises:
-        UserError: when it cannot be taken apart.
+        UserError: when it cannot be taken apart, or two columns have one name.
     """
     delimiter, skipped, body = _delimiter(text)
     plain_quotes = {"quoting": csv.QUOTE_NONE} if delimiter == "\t" else {}
@@ -82,7 +92,11 @@ def read_cells(text: str, file: Path, faults: Faults) -> Iterator[Cells]:
         if not any(cells):
             continue
         where = f"{file}, line {first + skipped}"
-        width = len(cells) if width is None else width
+        if width is None:
+            width = len(cells)
+            twice = [name for name, count in Counter(map(str.casefold, cells)).items() if name and count > 1]
+            if twice:
+                raise UserError(f"{where}: two columns are called '{twice[0]}': rename or remove one of them.")
         if not strict and last > first:
             faults.add(f"{where}: a quote is opened here and not closed: write a quote within a cell twice.")
         elif any(cells[width:]):

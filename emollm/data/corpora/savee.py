@@ -37,6 +37,7 @@ class Savee(FileNameCorpus):
 
     name = "savee"
     language = "en"
+    published = 480
     pattern = re.compile(rf"(?P<speaker>{'|'.join(_SPEAKERS)})_(?P<emotion>[A-Z]+)(?P<number>\d\d)", re.IGNORECASE)
     example = "DC/a01.wav or DC_a01.wav"
 

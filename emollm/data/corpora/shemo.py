@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import json
 import re
+from collections.abc import Iterator
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 from emollm.data.corpora.base import FileNameCorpus
 from emollm.data.corpora.faults import Faults
-from emollm.data.corpora.files import stem_of, visible_files
+from emollm.data.corpora.files import find_table, stem_of, visible_files
 from emollm.data.corpora.rows import mend
 from emollm.data.corpora.text import read_text
 from emollm.data.utterance import UtteranceTable
+from emollm.errors import UserError
 
 _LABELS = {"A": "angry", "F": "fear", "H": "happy", "N": "neutral", "S": "sad", "W": "surprise"}
 
@@ -23,9 +27,10 @@ class Shemo(FileNameCorpus):
     angry, 1028 neutral, 449 sad, 225 surprise, 201 happy and 38 fear, so few that the owners leave fear out of
     their own experiments. No official split.
 
-    Read as ``female/F01A01.wav``: gender and number of the speaker, emotion, count. Transcripts are the ``.ort``
-    files of the same name, anywhere below the root; 162 recordings have none, and 162 transcripts have no
-    recording (issue 2 of the repository: files renamed after relabelling).
+    Read as ``female/F01A01.wav``: gender and number of the speaker, emotion, count. Transcripts are in
+    ``shemo.json``, else in ``.ort`` files of the same name as the recording, anywhere below the root; 162
+    recordings have none of these, and 162 no recording (issue 2 of the repository: files renamed after
+    relabelling).
 
     Args:
         root: the folder of the corpus; the files may lie at any depth, in any sound format.
@@ -33,6 +38,7 @@ class Shemo(FileNameCorpus):
 
     name = "shemo"
     language = "fa"
+    published = 3000
     pattern = re.compile(r"(?P<speaker>(?P<gender>[MF])\d\d)(?P<emotion>[A-Z]+)(?P<number>\d\d)", re.IGNORECASE)
     example = "F01A01.wav"
 
@@ -50,14 +56,33 @@ class Shemo(FileNameCorpus):
         """Every recording once, sorted by name, with its transcript where there is one.
 
         Raises:
-            UserError: when no file is named as the corpus names its files, or a transcript cannot be read.
+            UserError: when no file is named as the corpus names its files, or transcripts cannot be read.
         """
         faults = Faults()
         texts: dict[str, str] = {}
-        for path in visible_files(self.folder()):
+        folder = self.folder()
+        with faults.gather():
+            if file := find_table(folder, "shemo.json"):
+                texts |= _listed(file, faults)
+        for path in visible_files(folder):
             name = stem_of(path).upper()
             if path.suffix.lower() == ".ort" and name not in texts:
                 with faults.gather():
                     texts[name] = mend(read_text(path, fallback="cp1256"))
         faults.check()
         return super().read().map(lambda row: replace(row, transcript=texts.get(row.id) or None))
+
+
+def _listed(file: Path, faults: Faults) -> Iterator[tuple[str, str]]:
+    """Name of the recording and transcript, as ``{"F21N37": {"transcript": …}}`` gives them."""
+    try:
+        content = json.loads(read_text(file, fallback="cp1256"))
+    except json.JSONDecodeError as error:
+        raise UserError(f"{file}, line {error.lineno}: not JSON ({error.msg}).") from error
+    if not isinstance(content, dict):
+        raise UserError(f"{file} must map names of recordings to objects with a transcript.")
+    for name, facts in content.items():
+        if not isinstance(facts, dict):
+            faults.add(f"{file} must map names of recordings to objects with a transcript: '{name}' has none.")
+        elif isinstance(text := facts.get("transcript"), str):
+            yield stem_of(Path(name)).upper(), mend(text)

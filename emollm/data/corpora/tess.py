@@ -27,6 +27,7 @@ class Tess(FileNameCorpus):
 
     name = "tess"
     language = "en"
+    published = 2800
     pattern = re.compile(r"(?P<speaker>[OY]AF?)_(?P<word>[A-Z]+)_(?P<emotion>[A-Z_ ]+)", re.IGNORECASE)
     example = "OAF_back_angry.wav"
 

@@ -25,6 +25,7 @@ class Urdu(FileNameCorpus):
 
     name = "urdu"
     language = "ur"
+    published = 400
     pattern = re.compile(
         r"(?P<speaker>S(?P<gender>[MF])\d+)_F(?P<file>\d+)_(?P<emotion>[A-Z]+)(?P<number>\d+)", re.IGNORECASE
     )

@@ -31,6 +31,7 @@ def test_recordings_alone(tmp_path):
     assert (happy.label, happy.extra["intensity"]) == ("happy", "high")
 
 
+@pytest.mark.filterwarnings("ignore:.*are in no table of votes")
 @pytest.mark.parametrize("encoding", ["utf-8", "utf-16", "utf-8-sig"])
 def test_the_crowd_and_the_actors(tmp_path, encoding):
     names = ("1001_IEO_NEU_XX", "1001_IEO_ANG_MD", "1040_ITH_SAD_X", "1050_TIE_FEA_XX")

@@ -64,10 +64,12 @@ def test_the_full_release(tmp_path, encoding):
     assert woman.transcript == "Is there a problem? [LAUGHTER] It’s here."
 
 
+@pytest.mark.filterwarnings("ignore:.*not of single turns")
 def test_without_recordings_it_is_text(tmp_path):
     assert Iemocap(str(build(tmp_path))).read().values("path") == [None, None]
 
 
+@pytest.mark.filterwarnings("ignore:.*not of single turns")
 def test_a_session_alone_is_enough(tmp_path):
     assert len(Iemocap(str(build(tmp_path) / BASE)).read()) == 2
 

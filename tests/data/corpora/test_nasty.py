@@ -216,7 +216,7 @@ def test_all_faults_of_msp_podcast_at_once(tmp_path):
         MspPodcast(str(tmp_path)).read()
     said = str(caught.value)
     assert "line 2 (a.wav): EmoClass is 'Q', none of A" in said
-    assert "; Split_Set is 'Tain', none of Train, Development, Test1; EmoDom is 'x', which is no number." in said
+    assert "; Split_Set is 'Tain', none of Train, Development, Test1, Test2, Test3; EmoDom is 'x', which" in said
     assert "line 3 (): FileName is empty." in said
     save(tmp_path / "labels_consensus.csv", "x")
     os.remove(tmp_path / "labels_consensus.csv")

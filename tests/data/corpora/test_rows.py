@@ -23,7 +23,9 @@ def test_tables(tmp_path, delimiter, encoding):
     ("text", "says"),
     [
         ("a,b\n1,2\n", "no column 'filename' .its columns are a, b"),
-        ("", "no column 'filename'"),
+        ("", "is empty: take the table"),
+        ("a,filename\n\n", "has no rows: take the table"),
+        ("filename,Text,text\nx,y,z\n", "line 1: two columns are called 'text'"),
         ("filename\nx,y\n", "line 2: 2 cells for 1 columns"),
         ("filename\n" + "x" * 200_000 + "\n", "line 2: field larger than"),
     ],

@@ -1,0 +1,178 @@
+"""Nothing is left out in silence: what one half of a corpus has and the other has not is told by name."""
+
+import json
+
+import pytest
+
+from emollm.data.corpora import Ased, CremaD, EmoBox, Esd, Iemocap, Meld, MspPodcast, Nemo, Ravdess, Savee, Shemo
+from emollm.errors import UserError
+from tests.data.corpora.planting import plant, save
+
+TURN = "[{0}.0 - {0}.9]\tSes01F_impro01_F00{0}\tneu\t[2.5, 2.5, 2.5]\nC-E2:\tNeutral; {1};\t()\n"
+
+
+def test_a_copy_that_broke_off_says_how_many_are_missing(tmp_path, recwarn):
+    names = [f"DC_{emotion}{number:02}.wav" for emotion in ("a", "d", "f") for number in range(1, 16)]
+    root = plant(tmp_path, *names)
+    assert len(Savee(root).read()) == 45
+    assert not recwarn, "45 of 480 is somebody's trial"
+    plant(tmp_path, *(name.replace("DC", speaker) for name in names for speaker in ("JE", "JK", "KL")))
+    plant(tmp_path, *(f"{speaker}_n{number:02}.wav" for speaker in ("DC", "JE", "JK") for number in range(1, 31)))
+    with pytest.warns(UserWarning, match="savee: 270 of the 480 recordings .* are below .*; 210 are missing"):
+        assert len(Savee(root).read()) == 270
+
+
+@pytest.mark.parametrize(
+    ("reader", "file", "arguments"),
+    [(Ravdess, "Actor_01/03-02-05-01-01-01-01.wav", {}), (Esd, "0011/0011_000351.wav", {"language": "zh"})],
+)
+def test_a_folder_of_nothing_but_what_is_not_read(tmp_path, reader, file, arguments):
+    with pytest.raises(UserError, match=f"all 1 sound files .* leaves out .the first: {file}.; it reads"):
+        reader(plant(tmp_path, file), **arguments).read()
+
+
+@pytest.mark.parametrize("archive", ["female.zip", "ShEMO/male.tar.gz"])
+def test_archives_are_to_be_unpacked(tmp_path, archive):
+    with pytest.raises(UserError, match=f"shemo: .* holds no sound files, but archives .{archive}.: unpack them"):
+        Shemo(plant(tmp_path, archive, "__MACOSX/._x.zip")).read()
+
+
+def test_a_misspelt_emotion_of_ased_is_a_label(tmp_path):
+    root = plant(tmp_path, "05Angry/aa5-01-01-01-01.wav", "05Angry/a5-01-01-01-01.wav")
+    assert Ased(root).read().values("label") == ["angry", "aa"]
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-16", "cp1256"])
+def test_the_list_of_shemo(tmp_path, encoding):
+    """The owners now give out one list in place of a file a recording."""
+    root = plant(tmp_path, "female/F21N37.wav", "male/m12h01.wav", "male/M12H02.wav")
+    save(tmp_path / "transcript/F21N37.ort", "خداحافظ")
+    listed = {
+        "F21N37": {"speaker_id": "F21", "transcript": "سلام  جان", "ipa": ""},
+        "M12H01.wav": {"transcript": "سلام"},
+    }
+    save(tmp_path / "shemo.json", json.dumps(listed | {"M12H02": {}}, ensure_ascii=False), encoding)
+    assert Shemo(root).read().values("transcript") == ["سلام جان", "سلام", None]
+
+
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        ('{"F21N37": ', r"shemo\.json, line 1: not JSON"),
+        ("[]", "must map names of recordings"),
+        ('{"F21N37": "سلام"}', "'F21N37' has none"),
+    ],
+)
+def test_a_faulty_list_of_shemo(tmp_path, text, says):
+    root = plant(tmp_path, "F21N37.wav")
+    save(tmp_path / "shemo.json", text)
+    with pytest.raises(UserError, match=says):
+        Shemo(root).read()
+
+
+def test_recordings_of_iemocap_that_nobody_judged(tmp_path):
+    folder = tmp_path / "Session1"
+    save(folder / "dialog/EmoEvaluation/Ses01F_impro01.txt", TURN.format(1, "Neutral state"))
+    plant(folder, *(f"sentences/wav/Ses01F_impro0{n}/Ses01F_impro0{n}_F001.wav" for n in (1, 2)))
+    with pytest.warns(UserWarning, match=r"in no evaluation .* \(1: .*Ses01F_impro02_F001\.wav\): restore dialog"):
+        assert len(Iemocap(str(tmp_path)).read()) == 1
+
+
+def test_iemocap_with_whole_dialogues_alone(tmp_path):
+    save(tmp_path / "Session1/dialog/EmoEvaluation/Ses01F_impro01.txt", TURN.format(1, "Sadness"))
+    plant(tmp_path, "Session1/dialog/wav/Ses01F_impro01.wav")
+    with pytest.warns(UserWarning, match="not of single turns, so it is read as text: restore"):
+        assert Iemocap(str(tmp_path)).read().values("path") == [None]
+
+
+def test_a_misspelt_vote_of_iemocap(tmp_path):
+    file = tmp_path / "Session1/dialog/EmoEvaluation/Ses01F_impro01.txt"
+    save(file, TURN.format(1, "Happines") + TURN.format(2, "Excited"))
+    with pytest.warns(UserWarning, match=r"no known emotion .* \(1: 'happines' of Ses01F_impro01_F001\)"):
+        assert Iemocap(str(tmp_path)).read()[0].votes == {"neutral": 1.0, "happines": 1.0}
+
+
+@pytest.mark.parametrize("wrong", [("[2.0", "2.0"), ("[2.0", "[ -2.0"), ("[2.0", "[x"), ("\tneu", "")])
+def test_a_turn_of_iemocap_that_is_written_otherwise(tmp_path, wrong):
+    turns = TURN.format(1, "Sadness") + TURN.format(2, "Sadness").replace(*wrong)
+    save(tmp_path / "Session1/dialog/EmoEvaluation/Ses01F_impro01.txt", turns)
+    with pytest.raises(UserError, match=r"Ses01F_impro01\.txt, line 3: .* is no turn"):
+        Iemocap(str(tmp_path)).read()
+
+
+HEADER = "Utterance,Speaker,Emotion,Dialogue_ID,Utterance_ID\n"
+
+
+def test_clips_of_meld_without_their_table(tmp_path):
+    plant(tmp_path, "train_splits/dia0_utt0.mp4", "output_repeated_splits_test/dia0_utt0.mp4")
+    save(tmp_path / "train_sent_emo.csv", HEADER + "Hi,Joey,joy,0.0,0\n")
+    with pytest.warns(UserWarning, match=r"without its table .* \(1: output_repeated_.*/dia0_utt0\.mp4\)"):
+        (row,) = Meld(str(tmp_path)).read()
+    assert (row.id, row.path.is_file()) == ("train_dia0_utt0", True), "pandas writes 0.0"
+
+
+def test_meld_unpacked_by_half(tmp_path):
+    """MELD.Raw.tar.gz holds an archive a part."""
+    plant(tmp_path, "train.tar.gz", "dev_splits_complete/dia0_utt0.mp4")
+    save(tmp_path / "dev_sent_emo.csv", HEADER + "Hi,Joey,joy,0,0\n")
+    with pytest.warns(UserWarning, match=r"archives below .* are not read \(1: train\.tar\.gz\): unpack them"):
+        assert len(Meld(str(tmp_path)).read()) == 1
+
+
+def test_numbers_of_meld_are_shown(tmp_path):
+    save(tmp_path / "train_sent_emo.csv", HEADER + "Hi,Joey,joy,0.5,O\n")
+    with pytest.raises(UserError, match="line 2: Dialogue_ID and Utterance_ID must be .* are '0.5' and 'O'"):
+        Meld(str(tmp_path)).read()
+
+
+PODCAST = "FileName,EmoClass,EmoAct,EmoVal,EmoDom,SpkrID,Gender,Split_Set\na.wav,A,1,1,1,1,Male,Train\n"
+
+
+@pytest.mark.parametrize("partition", ["Tst1", "Test", "Test4", "Train1"])
+def test_misspelt_partitions_of_msp_podcast(tmp_path, partition):
+    """They were taken for a test partition that was not asked for."""
+    save(tmp_path / "labels_consensus.csv", f"{PODCAST}b.wav,A,1,1,1,1,Male,{partition}\n")
+    with pytest.raises(UserError, match=f"line 3 .b.wav.: Split_Set is '{partition}', none of Train, Dev"):
+        MspPodcast(str(tmp_path)).read()
+
+
+def test_recordings_and_columns_of_msp_podcast(tmp_path, recwarn):
+    save(tmp_path / "labels_consensus.csv", PODCAST.replace("EmoVal", "Val"))
+    plant(tmp_path, "Audios/a.wav", "Audios/b.wav")
+    assert MspPodcast(str(tmp_path)).read().values("valence") == [None]
+    columns, sounds = (str(warning.message) for warning in recwarn)
+    assert "lacks columns, and what they tell is unknown (1: EmoVal)" in columns
+    assert "in no row of" in sounds
+    assert "(1: Audios/b.wav)" in sounds
+
+
+def test_msp_podcast_unpacked_by_half(tmp_path):
+    save(tmp_path / "labels_consensus.csv", PODCAST)
+    plant(tmp_path, "Audios/a.wav", "Transcripts.zip")
+    with pytest.warns(UserWarning, match=r"are not read \(1: Transcripts\.zip\): unpack them"):
+        assert MspPodcast(str(tmp_path)).read().values("transcript") == [None]
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-16", "cp1250"])
+def test_rows_of_nemo_without_recordings(tmp_path, encoding):
+    root = plant(tmp_path, "samples/sm0_anger_77.wav")
+    text = "file_id\traw_text\nSM0_anger_77.wav\t„Zażółć”\nSM0_fear_1.wav\tNie\n"
+    save(tmp_path / "data.tsv", text, encoding)
+    with pytest.warns(UserWarning, match=r"data\.tsv name recordings that are not there \(1: SM0_fear_1\.wav\)"):
+        assert Nemo(root).read().values("transcript") == ["„Zażółć”"]
+
+
+def test_recordings_of_cremad_without_votes(tmp_path):
+    root = plant(tmp_path, "1001_IEO_NEU_XX.wav", "1001_DFA_ANG_XX.wav")
+    save(tmp_path / "summaryTable.csv", "FileName,VoiceVote\n1001_IEO_NEU_XX,N\n“1001_DFA_ANG_XX”,A\n", "utf-16")
+    with pytest.warns(UserWarning, match=r"in no table of votes \(1: 1001_DFA_ANG_XX\)"):
+        assert CremaD(root).read().values("votes") == [None, {"neutral": 1.0}]
+
+
+def test_an_empty_part_of_emobox(tmp_path):
+    folder = tmp_path / "data/mine/fold_1"
+    save(folder / "mine_train_fold_1.jsonl", '{"key": "a", "wav": "a.wav", "emo": "sad"}\n')
+    save(folder / "mine_test_fold_1.jsonl", "\n")
+    save(folder / "mine_valid_fold_1.jsonl", "")
+    with pytest.raises(UserError, match=r"^[^\n]*mine_test_fold_1\.jsonl is empty: take"):
+        EmoBox(str(tmp_path / "data"), "mine").read()
