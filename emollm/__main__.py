@@ -6,6 +6,7 @@ import os
 import sys
 
 from emollm import __version__
+from emollm.errors import UserError
 
 TRAINER_VERBS = {
     "fit": "train a model from a recipe:      emollm fit --config configs/whisper_smollm2.yaml",
@@ -48,8 +49,6 @@ def main(argv: list[str] | None = None) -> int:
     """
     argv = sys.argv[1:] if argv is None else argv
     verb, rest = (argv[0], argv[1:]) if argv else ("--help", [])
-    from emollm.errors import UserError
-
     try:
         if verb in ("-h", "--help"):
             print(usage(), flush=True)
@@ -103,12 +102,14 @@ def main(argv: list[str] | None = None) -> int:
 
 
 def _run(argv: list[str]) -> None:
-    from lightning.pytorch.utilities.exceptions import SIGTERMException
+    from lightning.pytorch.utilities.exceptions import MisconfigurationException, SIGTERMException
 
     from emollm.cli import run
 
     try:
         run(argv)
+    except MisconfigurationException as error:  # options of the trainer that do not go together
+        raise UserError(" ".join(str(error).split())) from error
     except SIGTERMException as error:
         # Lightning ends with status 0, as if the work were done: schedulers and crossval would believe it.
         raise SystemExit(143) from error

@@ -105,7 +105,9 @@ def _sound_faults(table: UtteranceTable) -> Iterator[_Fault]:
     for row in table:
         if row.path is None:
             yield _Fault(
-                "no sound file is named: add a column of paths, or choose a prompt without audio", row.key
+                "no sound file is named: restore the recordings, add a column of paths, or choose a prompt "
+                "without audio",
+                row.key,
             )
     paths = list(dict.fromkeys(row.path for row in table if row.path is not None))
     with ThreadPoolExecutor(_THREADS) as pool:

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from emollm.errors import UserError
+from emollm.quiet import hush
 
 STATE = "crossval.json"
 _TEST_OPTIONS = ("ablations", "baselines")
@@ -33,6 +34,7 @@ def main(argv: list[str]) -> int:
     asked, args = _parser().parse_known_args(argv)
     from emollm.crossval import Folds, Job, folds_of, hold, pairs  # parsers and data, which --help does without
 
+    hush()  # Lightning, imported by now, sets its own levels when it is
     options = pairs(args)
     configs = [value for name, value in options if name in ("--config", "-c")]
     if not configs:
