@@ -1,25 +1,27 @@
-"""Random changes of training data: speed, noise and gain of waveforms; time and feature masks of frames.
+"""Changes of training data: copies at other speeds; noise and gain of waveforms; time and feature masks of frames.
 
 Everything is off by default. What is drawn depends on the generator alone, so a resumed run repeats it.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import torch
 from torch import Tensor
 
 from emollm.data.audio import SAMPLE_RATE
+from emollm.data.utterance import UtteranceTable
 from emollm.errors import UserError
 
 
 @dataclass
 class Augmentation:
-    """Which random changes training data go through; each one is off until it is given a value."""
+    """Which changes training data go through; each one is off until it is given a value."""
 
     speed: list[float] = field(default_factory=list)
-    """Factors of which one is drawn per utterance, as [0.9, 1, 1.1] (Ko et al. 2015): tempo and pitch change."""
+    """Each training utterance is there once at each of these factors, as [0.9, 1, 1.1] (Ko et al. 2015): tempo and
+    pitch change, as if others had said it, and a pass is as many times longer. Their features are stored."""
     noise_snr: tuple[float, float] | None = None
     """Range of signal-to-noise ratios in dB, as [10, 30]: white noise is added, its level drawn per utterance."""
     gain: tuple[float, float] | None = None
@@ -49,10 +51,16 @@ class Augmentation:
         if min(self.time_masks, self.feature_masks) < 0:
             raise UserError("augmentation.time_masks and feature_masks must not be negative.")
 
+    def copies(self, table: UtteranceTable) -> UtteranceTable:
+        """A training part with each utterance at each speed."""
+        if not self.speed:
+            return table
+        return UtteranceTable(replace(row, speed=factor) for factor in self.speed for row in table)
+
     @property
     def changes_waveform(self) -> bool:
         """Whether ``apply_waveform`` does anything."""
-        return bool(self.speed) or self.noise_snr is not None or self.gain is not None
+        return self.noise_snr is not None or self.gain is not None
 
     @property
     def changes_features(self) -> bool:
@@ -60,21 +68,17 @@ class Augmentation:
         return self.time_masks > 0 or self.feature_masks > 0
 
     def apply_waveform(self, waveform: Tensor, generator: torch.Generator) -> Tensor:
-        """Speed, then noise, then gain.
+        """Noise, then gain.
 
         Args:
             waveform: (S,) at 16 kHz.
             generator: on the CPU; the only source of chance.
 
         Returns:
-            (S',), of another length where the speed changed.
+            (S,).
         """
         from torchaudio import functional
 
-        if self.speed:
-            chosen = int(torch.randint(len(self.speed), (), generator=generator))
-            if self.speed[chosen] != 1:
-                waveform, _ = functional.speed(waveform, SAMPLE_RATE, self.speed[chosen])
         if self.noise_snr is not None:
             noise = torch.randn(waveform.shape, generator=generator)
             waveform = functional.add_noise(waveform, noise, _uniform(self.noise_snr, generator))
@@ -108,6 +112,13 @@ class Augmentation:
             channel = torch.arange(width, device=device)
             hidden |= ((channel >= first.to(device)) & (channel < last.to(device))).unsqueeze(1)
         return features.masked_fill(hidden, 0.0)
+
+
+def play(waveform: Tensor, speed: float) -> Tensor:
+    """(S,) samples at 16 kHz, so many times faster: (S / speed,)."""
+    from torchaudio import functional
+
+    return waveform if speed == 1 else functional.speed(waveform, SAMPLE_RATE, speed)[0]
 
 
 def _uniform(limits: tuple[float, float], generator: torch.Generator) -> Tensor:

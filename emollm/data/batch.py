@@ -12,7 +12,7 @@ from torch import Tensor
 from torch.utils.data import Dataset
 
 from emollm.data import audio
-from emollm.data.augment import Augmentation
+from emollm.data.augment import Augmentation, play
 from emollm.data.features import FeatureStore, pad_features
 from emollm.data.utterance import Utterance, UtteranceTable
 
@@ -157,7 +157,7 @@ class UtteranceDataset(Dataset[Item]):
             )
         except audio.AudioError as error:
             return Item(utterance, error=str(error))
-        waveform = torch.from_numpy(np.ascontiguousarray(samples))
+        waveform = play(torch.from_numpy(np.ascontiguousarray(samples)), utterance.speed)
         if self.augmentation is not None:
             generator = torch.Generator().manual_seed(hash((self.seed, epoch, index)) % 2**63)
             waveform = self.augmentation.apply_waveform(waveform, generator)

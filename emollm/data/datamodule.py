@@ -158,8 +158,15 @@ class EmotionData(LightningDataModule):
         if self._needs("cues", False):
             parts = replace(parts, **{name: self.cued(getattr(parts, name)) for name in names})
         self.parts = parts
-        self._store = self._features(used)
+        copies = self.training if "train" in names else UtteranceTable()
+        self._store = self._features(used + copies.where(lambda row: row.speed != 1))
         self._ready |= set(names)
+
+    @property
+    def training(self) -> UtteranceTable:
+        """The training part as a pass goes through it: at all speeds."""
+        assert self.parts is not None
+        return self.augmentation.copies(self.parts.train)
 
     def read(self) -> Split:
         """Read the corpora and split them; once, so that a wrong path is told before any model is loaded.
@@ -210,8 +217,7 @@ class EmotionData(LightningDataModule):
 
     def train_dataloader(self) -> DataLoader[list[Item]]:
         """Shuffled by seed and epoch; a run resumed in the middle of an epoch goes on where it stopped."""
-        assert self.parts is not None
-        table = self.parts.train
+        table = self.training
         lengths = lengths_of(table, self._hears, self._sounds)(range(len(table))) if self.bucket else None
         sampler = EpochSampler(
             len(table),

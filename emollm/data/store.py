@@ -41,6 +41,8 @@ class SoundStore:
         # By its sound, not by the utterance's key: an ablation lends an utterance another's sound.
         sound = self.index.sound(utterance.path)
         heard = f"{sound.digest}|{utterance.start}|{utterance.end}{self.also(utterance)}"
+        if utterance.speed != 1:
+            heard += f"|{utterance.speed:g} times as fast"
         name = hashlib.sha256(heard.encode()).hexdigest()[:32]
         return self.folder / name[:2] / f"{name[2:]}{self.suffix}"
 

@@ -45,6 +45,8 @@ class Utterance:
     start: float | None = None
     """Where the utterance begins in its file, in seconds; None for the whole file."""
     end: float | None = None
+    speed: float = 1.0
+    """How many times faster it is played than it was recorded; see ``emollm.data.augment``."""
     votes: dict[str, float] | None = None
     """Annotators' votes: emotion to count."""
     valence: float | None = None

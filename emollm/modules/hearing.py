@@ -61,14 +61,14 @@ class HearingModule(LightningModule, ABC):
             return
         data = self.trainer.datamodule
         self.ranges.listen()
-        for batch in data.heard_dataloader(data.parts.train):
+        for batch in data.heard_dataloader(data.training):
             if len(batch):
                 self.hidden_states(batch.to(self.device))
         heard = merged(self.ranges.stop())
         if all(speaker.endswith("/") for speaker in heard):
             raise UserError("model.speaker_range needs speakers, and the training part names none: leave it out.")
         self.ranges.learn(heard.values())
-        known = [(row, {row.label: 1.0}) for row in data.parts.train if row.label is not None]
+        known = [(row, {row.label: 1.0}) for row in data.training if row.label is not None]
         self.ranges.use(self.speaker_range.usable(heard, emotions_by_speaker(known, self.labels)))
 
     def hidden_states(self, batch: Batch) -> tuple[Tensor, Tensor]:

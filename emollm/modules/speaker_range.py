@@ -110,8 +110,9 @@ def _another(name: str, known: Collection[str]) -> str:
 
 
 def speaker_of(utterance: Utterance) -> str:
-    """The corpus, a slash, and the speaker, who is nobody where none is named."""
-    return f"{utterance.corpus}/{utterance.speaker or ''}"
+    """The corpus, a slash, and the speaker: nobody where none is named, and another one at another speed."""
+    speed = "" if utterance.speed == 1 or not utterance.speaker else f" at {utterance.speed:g}"
+    return f"{utterance.corpus}/{utterance.speaker or ''}{speed}"
 
 
 def corpus_of(speaker: str) -> str:

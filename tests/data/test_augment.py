@@ -5,7 +5,8 @@ import math
 import pytest
 import torch
 
-from emollm.data.augment import Augmentation
+from emollm.data.augment import Augmentation, play
+from emollm.data.utterance import Utterance, UtteranceTable
 from emollm.errors import UserError
 
 
@@ -32,7 +33,7 @@ def test_off_by_default(wave):
 
 
 def test_the_generator_alone_decides(wave):
-    busy = Augmentation(speed=[0.9, 1.1], noise_snr=(0, 30), gain=(-6, 6), time_masks=2, feature_masks=2)
+    busy = Augmentation(noise_snr=(0, 30), gain=(-6, 6), time_masks=2, feature_masks=2)
     assert busy.changes_waveform
     assert busy.changes_features
     torch.manual_seed(1)
@@ -47,18 +48,19 @@ def test_the_generator_alone_decides(wave):
 
 @pytest.mark.parametrize("factor", [0.9, 1.1, 1.25])
 def test_speed_changes_length_and_pitch(wave, factor):
-    fast = Augmentation(speed=[factor]).apply_waveform(wave, generator())
+    fast = play(wave, factor)
     assert len(fast) == pytest.approx(16_000 / factor, abs=2)
     spectrum = torch.fft.rfft(fast).abs()
     cycles = 0.1 / (2 * math.pi) * 16_000  # of the whole wave: speed keeps their number
     assert spectrum.argmax().item() == pytest.approx(cycles, abs=2)
 
 
-def test_every_speed_is_drawn(wave):
-    fast = Augmentation(speed=[0.9, 1.0, 1.1])
-    source = generator()
-    lengths = {len(fast.apply_waveform(wave, source)) for _ in range(30)}
-    assert len(lengths) == 3
+def test_every_utterance_is_there_at_every_speed(wave):
+    table = UtteranceTable([Utterance(id="a"), Utterance(id="b")])
+    rows = Augmentation(speed=[0.9, 1.0, 1.1]).copies(table)
+    assert {(row.id, row.speed) for row in rows} == {(one, speed) for one in "ab" for speed in (0.9, 1.0, 1.1)}
+    assert list(Augmentation().copies(table)) == list(table)
+    assert play(wave, 1.0) is wave
 
 
 def test_noise_has_the_asked_ratio(wave):

@@ -4,6 +4,7 @@ import multiprocessing
 import os
 import signal
 import time
+from dataclasses import replace
 
 import pytest
 import soundfile
@@ -46,6 +47,14 @@ def test_changed_sound_another_stretch_and_another_backbone_have_other_files(tmp
     soundfile.write(utterance.path, tone(400, 0.4), 16_000)
     files.add(open_store(tmp_path).file(utterance))
     assert len(files) == 6
+
+
+def test_every_speed_has_a_file_of_its_own(tmp_path, utterance):
+    store, fast = open_store(tmp_path), replace(utterance, speed=1.1)
+    store.write(utterance, torch.zeros(1, 1, 1))
+    assert not store.holds(fast)
+    store.write(fast, torch.ones(1, 1, 1))
+    assert [store.read(one).item() for one in (utterance, fast)] == [0, 1]
 
 
 def test_a_file_goes_by_what_is_heard_and_not_by_the_utterance(tmp_path, utterance):

@@ -11,6 +11,7 @@ from sklearn.preprocessing import StandardScaler
 
 from emollm import factory
 from emollm.__main__ import main
+from emollm.data.augment import Augmentation
 from emollm.data.corpora import Ravdess
 from emollm.data.datamodule import EmotionData
 from emollm.data.features import FeatureCache
@@ -63,6 +64,23 @@ def test_the_fit_is_that_of_scikit_learn(tiny_whisper, corpus, l2):
     assert (module.head.weight - weights).norm() < 5e-3 * weights.norm()
     mine = module.head((statistics - module.mean) / module.deviation).softmax(-1).detach()
     torch.testing.assert_close(mine.double(), torch.from_numpy(theirs.predict_proba(inputs)), atol=2e-3, rtol=0)
+
+
+@pytest.mark.parametrize("stored", [True, False])
+def test_copies_at_other_speeds_are_so_many_more_utterances(tiny_whisper, corpus, tmp_path, stored):
+    """With the store and without it the head is that of all copies together."""
+    module, plain = build(tiny_whisper), build(tiny_whisper)
+    protocol = FoldColumn("emobox_fold", validation=0)
+    data = EmotionData([corpus], protocol, LABELS, other_labels="drop", num_workers=0, batch_size=2)
+    data.cache, data.augmentation = FeatureCache(stored, str(tmp_path)), Augmentation(speed=[0.9, 1.0, 1.1])
+    options = {"accelerator": "cpu", "max_epochs": 1, "enable_checkpointing": False, "enable_progress_bar": False}
+    Trainer(logger=False, enable_model_summary=False, **options).fit(module, datamodule=data)
+    assert len(data.training) == 3 * len(data.parts.train)
+    fit(plain, corpus)
+    batches = list(data._in_order(data._dataset(data.training)))
+    statistics = torch.cat([module.statistics(batch) for batch in batches])
+    torch.testing.assert_close(module.mean, statistics.mean(0), atol=1e-4, rtol=1e-4)
+    assert not torch.allclose(module.mean, plain.mean, atol=1e-4)
 
 
 def test_one_pass_is_all_and_only_the_head_moves(tiny_whisper, corpus):
