@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from concurrent.futures import ThreadPoolExecutor
 
@@ -92,14 +93,19 @@ def fill(
     # Of about one length, so that the encoder hardly pads; the longest first, so that want of memory shows soon.
     rows = mine(sorted(missing, key=lambda row: -seconds[row]))
     batches = [rows[start : start + batch_size] for start in range(0, len(rows), batch_size)]
+    # A run beside this one, another fold of the same corpus, begins elsewhere.
+    begin = 1 + os.getpid() * 7919 % len(batches)
+    batches = [batches[0], *batches[begin:], *batches[1:begin]]
     loader = DataLoader(
         dataset, batch_sampler=batches, num_workers=min(workers, len(batches)), collate_fn=Collate({})
     )
     backbone.to(device)
     text = f"Encoding {len(rows)} utterances once"
     for batch in track(loader, text, total=len(batches), disable=not sys.stderr.isatty()):
-        if len(batch):
-            _encode(store, batch, backbone, device)
+        # What it has made meanwhile is not made again.
+        made = {row: "made" for row, utterance in enumerate(batch.utterances) if store.holds(utterance)}
+        if len(batch) > len(made):
+            _encode(store, batch.without(made), backbone, device)
     gather(None)
 
 

@@ -102,6 +102,28 @@ def test_sound_that_cannot_be_read_is_left_to_the_run(tmp_path):
     assert store.read(gone) is None
 
 
+def test_what_another_run_made_meanwhile_is_not_made_again(tmp_path, tiny_whisper, monkeypatch):
+    rows = []
+    for index in range(3):
+        path = tmp_path / f"{index}.wav"
+        soundfile.write(path, tone(300 + index, 0.4), 16_000)
+        rows.append(Utterance(id=path.name, path=path))
+    probe, store, encoded = Probe(backbone=BackboneSpec(str(tiny_whisper), layers=[1])), open_store(tmp_path), []
+    probe.configure_model()
+    encode = probe.backbone.encode
+
+    def encode_beside_another_run(waveforms, lengths):
+        encoded.append(len(waveforms))
+        for row in rows:
+            store.write(row, torch.zeros(1, 1, 1))
+        return encode(waveforms, lengths)
+
+    monkeypatch.setattr(probe.backbone, "encode", encode_beside_another_run)
+    fill(store, probe.backbone, UtteranceDataset(UtteranceTable(rows)), torch.device("cpu"), 0, 1)
+    assert encoded == [1]
+    assert all(store.holds(row) for row in rows)
+
+
 def test_other_users_may_read_what_was_kept(tmp_path, utterance):
     before = os.umask(0o022)
     try:
