@@ -7,13 +7,12 @@ from dataclasses import replace
 from itertools import islice
 from typing import Literal
 
-from lightning.pytorch import LightningDataModule
 from torch.utils.data import DataLoader
 
 from emollm.data.ablations import Ablation
 from emollm.data.audit import Audit, audit
 from emollm.data.augment import Augmentation
-from emollm.data.batch import Batch, Item, UtteranceDataset
+from emollm.data.batch import Item, UtteranceDataset
 from emollm.data.context import with_context
 from emollm.data.corpora import Corpus
 from emollm.data.encode import fill, open_store
@@ -26,18 +25,16 @@ from emollm.data.protocols import Protocol, SpeakerSplit, Split
 from emollm.data.refusals import refuse_empty, refuse_no_context
 from emollm.data.sampler import EpochSampler, OrderedSampler
 from emollm.data.sounds import FILE, SoundIndex
-from emollm.data.transcribed import transcribed
-from emollm.data.transcripts import DEFAULT, Transcripts
+from emollm.data.transcribing import TranscribingData
 from emollm.data.utterance import UtteranceTable
 from emollm.data.validate import check
-from emollm.data.voices import Voices, cued
 from emollm.errors import UserError
 
 _PARTS = {"fit": ("train", "validation"), "validate": ("validation",), "test": ("test",)}
 """Which parts a stage reads."""
 
 
-class EmotionData(LightningDataModule):
+class EmotionData(TranscribingData):
     """Loads audio and transcripts of one or more corpora, split by a protocol.
 
     Args:
@@ -76,7 +73,7 @@ class EmotionData(LightningDataModule):
         transcriber: str = "none",
         seed: int = 0,
     ) -> None:
-        super().__init__()
+        super().__init__(transcriber, min_seconds, max_seconds, num_workers, SoundIndex(cache.path / FILE))
         if batch_size < 1 or num_workers < 0:
             raise UserError("data.batch_size must be at least 1 and data.num_workers at least 0.")
         if not 0 <= min_seconds < max_seconds:
@@ -90,14 +87,10 @@ class EmotionData(LightningDataModule):
         self.context = context
         self.other_labels = other_labels
         self.batch_size = batch_size
-        self.num_workers = num_workers
-        self.min_seconds = min_seconds
-        self.max_seconds = max_seconds
         self.augmentation = augmentation
         self.bucket = bucket
         self.mixing = mixing
         self.cache = cache
-        self.transcriber = transcriber
         self.seed = seed
         self.table: UtteranceTable | None = None
         """What to predict on; set by who asks for predictions."""
@@ -109,9 +102,6 @@ class EmotionData(LightningDataModule):
         self._split: Split | None = None
         self._ready: set[str] = set()
         self._store: FeatureStore | None = None
-        self._faults: dict[str, str] = {}
-        self._index = SoundIndex(self.cache.path / FILE)
-        self._transcripts: dict[str, Transcripts] = {}
 
     def again(self) -> EmotionData:
         """The same data for another module; what was read from disk is not read twice."""
@@ -188,10 +178,6 @@ class EmotionData(LightningDataModule):
             raise UserError("data.corpora is empty: name at least one corpus (class_path and its root).")
         table = sum((corpus.read() for corpus in self.corpora), UtteranceTable())
         return named(with_context(table, self.context), self.labels, self.other_labels == "drop")
-
-    def _needs(self, what: str, otherwise: bool) -> bool:
-        module = self.trainer.lightning_module if self.trainer else None
-        return getattr(module, f"needs_{what}", otherwise)
 
     @property
     def _hears(self) -> bool:
@@ -288,42 +274,3 @@ class EmotionData(LightningDataModule):
         return UtteranceDataset(
             table, self._hears, *limits, augmentation, self.seed, store, transcripts, self._faults
         )
-
-    # -- transcripts ----------------------------------------------------------------------------------------
-
-    def transcripts(self) -> Transcripts:
-        """Those of the transcriber; where there is none, of the one that is packaged.
-
-        Raises:
-            UserError: when there is no such transcriber.
-        """
-        source = DEFAULT if self.transcriber == "none" else self.transcriber
-        if source not in self._transcripts:
-            self._transcripts[source] = Transcripts(source, self._sounds)
-        return self._transcripts[source]
-
-    @property
-    def _dictates(self) -> bool:
-        """Whether transcripts are written as batches come, instead of all before the first one."""
-        predicts = self.trainer is not None and self.trainer.predicting
-        return predicts and self.transcriber != "none" and self._needs("transcript", False)
-
-    @property
-    def _sounds(self) -> SoundIndex:
-        """What is known of sound files; who predicts on ever new recordings does not remember all of them."""
-        return SoundIndex() if self.trainer is not None and self.trainer.predicting else self._index
-
-    def _transcribed(self, table: UtteranceTable) -> tuple[UtteranceTable, dict[str, str]]:
-        limits = (self.min_seconds, self.max_seconds)
-        return transcribed(table, self.transcripts(), *limits, self.num_workers)
-
-    def cued(self, table: UtteranceTable) -> UtteranceTable:
-        """A table whose utterances tell of their voices, each next to the others of its speaker in the table."""
-        limits = (self.min_seconds, self.max_seconds)
-        table, faults = cued(table, Voices(self._sounds), *limits, self.num_workers)
-        self._faults |= faults
-        return table
-
-    def on_before_batch_transfer(self, batch: Batch, dataloader_idx: int) -> Batch:
-        """Write the transcripts that a prediction needs and nobody has."""
-        return self.transcripts().fill(batch) if self._dictates else batch
