@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import sys
 
@@ -10,8 +11,8 @@ from emollm.errors import UserError
 
 TRAINER_VERBS = {
     "fit": "train a model from a recipe:      emollm fit --config configs/whisper_smollm2.yaml",
-    "validate": "measure on the validation part:   emollm validate --ckpt_path FILE",
-    "test": "measure on the test part:         emollm test --ckpt_path FILE",
+    "validate": "measure on the validation part:   emollm validate --config RECIPE --ckpt_path FILE",
+    "test": "measure on the test part:         emollm test --config RECIPE --ckpt_path FILE",
     "predict": "label recordings:                 emollm predict FOLDER",
 }
 OTHER_VERBS = {
@@ -21,6 +22,12 @@ OTHER_VERBS = {
     "models": "list the weights that are packaged, cached and usable",
     "export": "write a trained model as one folder: emollm export FILE --output FOLDER",
 }
+_GO_ON = {
+    "fit": "--ckpt_path FOLDER/checkpoints/last.ckpt beside the same command goes on where it stopped",
+    **dict.fromkeys(("predict", "crossval", "prompts"), "the same command goes on where it stopped"),
+}
+_PLACES = (errno.EEXIST, errno.ENOTDIR, errno.EISDIR, errno.EACCES, errno.EROFS, errno.ENOSPC)
+"""What is wrong with a place on the disk that the user named, and not with the program."""
 
 
 def usage() -> str:
@@ -96,8 +103,13 @@ def main(argv: list[str] | None = None) -> int:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 141
     except KeyboardInterrupt:
-        print("emollm: interrupted; the same command goes on where it stopped.", file=sys.stderr)
+        print(f"emollm: interrupted; {_GO_ON.get(verb, 'nothing is kept')}.", file=sys.stderr)
         return 130
+    except OSError as error:
+        if error.errno not in _PLACES or error.filename is None:
+            raise
+        print(f"emollm: {error.filename} cannot be used: {error.strerror}.", file=sys.stderr)
+        return 2
     return 0
 
 
@@ -113,6 +125,11 @@ def _run(argv: list[str]) -> None:
     except SIGTERMException as error:
         # Lightning ends with status 0, as if the work were done: schedulers and crossval would believe it.
         raise SystemExit(143) from error
+    except SystemExit as error:
+        # Lightning says nothing of Ctrl-C, and ends with status 1.
+        if isinstance(error.__context__, KeyboardInterrupt):
+            raise KeyboardInterrupt from error
+        raise
 
 
 if __name__ == "__main__":

@@ -181,6 +181,8 @@ class EmotionCLI(LightningCLI):
         from emollm.evaluator import Evaluator  # plots and statistics, which fit and predict do without
 
         asked = self.config_init[verb]
+        if asked.get("calibrate") and self.stored is None:
+            raise UserError("There is nothing to calibrate: name a model with --ckpt_path.")
         Evaluator(
             self.trainer,
             self.model,
@@ -197,8 +199,8 @@ class EmotionCLI(LightningCLI):
     def _calibrate(self) -> None:
         path = self._get(self.config_init, "ckpt_path")
         calibration = calibrate(self.model, self.datamodule.parts.name)
-        if path is None or calibration is None:
-            raise UserError("There is nothing to calibrate: name a model with --ckpt_path and labelled data.")
+        if calibration is None:
+            raise UserError("There is nothing to calibrate: no labelled utterance of this part could be read.")
         if self.trainer.is_global_zero:
             file = file_beside(Path(path))
             calibration.write(file)
@@ -212,6 +214,8 @@ class EmotionCLI(LightningCLI):
         if source["speaker_range"]:
             table = by_folder(table)
             self._hear(table)
+            # Rows of one clip at a time are never gone on with, nor taken for these.
+            self.model.name += ", speakers' ranges"
         output, restart = Path(source["output"]), source["restart"]
         writer = PredictionWriter(output, self.model.labels, self.model.name, restart)
         self.datamodule.table = table

@@ -67,15 +67,19 @@ def apply(stored: Stored, module: EmotionModule) -> None:
     """
     from peft import get_peft_model_state_dict, set_peft_model_state_dict
 
+    from emollm.modules.shapes import check_shapes
+
     module.configure_model()
     names = set(stored.weights)
     if stored.adapter:
-        set_peft_model_state_dict(module.model.llm.model, dict(stored.adapter))
         mine = get_peft_model_state_dict(module.model.llm.model, save_embedding_layers=False)
         if set(mine) != set(stored.adapter):
             raise UserError(f"The adapter of {stored.name} does not fit the language model it is put on.")
+        check_shapes(mine, stored.adapter)
+        set_peft_model_state_dict(module.model.llm.model, dict(stored.adapter))
         names |= {name for name in module.all_trained_names() if name.startswith(_ADAPTER_PREFIX)}
     module.check_weights(names, stored.specification)
+    check_shapes(module.state_dict(), stored.weights)
     module.load_state_dict(stored.weights, strict=False)
     module.name = stored.name
     module.calibration = stored.calibration

@@ -146,6 +146,7 @@ BAD = {
     "impossible number": ([*FIT, "--data.batch_size", "0"], "data.batch_size must be at least 1"),
     "no length is allowed": ([*FIT, "--data.max_seconds", "-1"], "data.max_seconds -1"),
     "choice": ([*FIT, "--model.objective", "nonsense"], "model.objective"),
+    "share": ([*FIT, "--model.label_smoothing", "2"], "model.label_smoothing is 2.0: it is a share"),
     "class": ([*FIT, "--model.interface", "Nonsense"], "model.interface"),
     "prompt": ([*FIT, "--model.prompt", "nonsense"], "There is no prompt template 'nonsense'"),
     "labels": ([*FIT, "--model.labels", "nonsense"], "There is no label set 'nonsense'"),
@@ -206,3 +207,46 @@ def test_validate_reports_the_validation_part(small_run, tmp_path):
     values = json.loads((folder / "metrics.json").read_text())
     assert values["part"] == "validation"
     assert values["summary"]["result"]["n"] == len(pd.read_csv(folder / "predictions.csv")) > 0
+
+
+@pytest.mark.parametrize("flag", ["--model.labels=[angry,sad]", "--model.llm.adapter.rank=2"])
+@pytest.mark.parametrize("exported", [False, True])
+def test_weights_of_another_shape_are_refused(small_run, tmp_path, capsys, flag, exported):
+    model = small_run.checkpoint
+    if exported:
+        model = tmp_path / "model"
+        assert main(["export", str(small_run.checkpoint), "--output", str(model)]) == 0
+    stage = ["--model.stages", "[{epochs: 1, answer: head}]"]  # its head has one row a label
+    args = ["predict", str(small_run.folder), "--model", str(model), "--output", str(tmp_path / "out"), flag]
+    assert main(args if "rank" in flag else [*args, *stage]) == 2
+    assert "does not fit the model" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("verb", ["export", "predict"])
+def test_a_place_that_cannot_be_written_to_is_named(small_run, tmp_path, capsys, verb):
+    (tmp_path / "file").write_text("")
+    output = ["--output", str(tmp_path / "file" / "below")]
+    source = [str(small_run.checkpoint)]
+    if verb == "predict":
+        source = [str(small_run.folder / "ravdess"), "--model", *source, "--trainer.accelerator", "cpu"]
+    assert main([verb, *source, *output]) == 2
+    assert f"{tmp_path / 'file'}" in (said := capsys.readouterr().err)
+    assert "cannot be used" in said
+
+
+@pytest.mark.parametrize(("verb", "way"), [("fit", "last.ckpt"), ("predict", "the same command goes on")])
+def test_an_interrupted_run_says_how_to_go_on(monkeypatch, capsys, verb, way):
+    def interrupted(argv):
+        try:
+            raise KeyboardInterrupt
+        except KeyboardInterrupt:
+            sys.exit(1)  # as Lightning does
+
+    monkeypatch.setattr(cli, "run", interrupted)
+    assert main([verb]) == 130
+    assert way in capsys.readouterr().err
+
+
+def test_fit_tells_that_a_pass_is_longer_than_the_training_part(small_run, tmp_path, capsys):
+    run(tmp_path, "fit", "--config", small_run.config, "--data.augmentation.speed", "[0.9, 1]")
+    assert "training (each at speed 0.9, 1) and" in " ".join(capsys.readouterr().out.split())

@@ -14,7 +14,7 @@ from emollm.data.utterance import Utterance, UtteranceTable
 from emollm.errors import UserError
 from emollm.models.ranges import Sums
 from emollm.modules.base import EmotionModule
-from emollm.modules.speaker_range import by_corpus, emotions_by_speaker, merged
+from emollm.modules.speaker_range import by_corpus, corpus_of, emotions_by_speaker, merged
 from emollm.prediction import Prediction
 
 
@@ -52,7 +52,7 @@ class SpeakerListener(Callback):
         _add(self._said, emotions_by_speaker(rows, module.labels))
 
     def on_predict_end(self, trainer: Trainer, module: EmotionModule) -> None:
-        """First use the range of all recordings, then also those of speakers who may be taken in their own."""
+        """First use the range of all recordings, then, where it is safe, that and those of single speakers."""
         if self._heard is None:
             self._heard = merged(module.ranges.stop())
             module.ranges.use({}, by_corpus(self._heard))
@@ -61,12 +61,22 @@ class SpeakerListener(Callback):
         said: dict[str, list[float]] = {}
         for part in gather(self._said):
             _add(said, part)
-        usable = module.speaker_range.usable(self._heard, said)
-        module.ranges.use(usable, by_corpus(self._heard))
+        guard = module.speaker_range
+        usable = guard.usable(self._heard, said)
+        # One speaker alone is all recordings: his range is no safer for being called theirs.
+        together: dict[str, list[float]] = {}
+        for speaker, shares in said.items():
+            _add(together, {corpus_of(speaker): shares})
+        corpora = {
+            corpus: sums
+            for corpus, sums in by_corpus(self._heard).items()
+            if guard.safe(sums, together.get(corpus, ()))
+        }
+        module.ranges.use(usable, corpora)
+        others = "in the range of all recordings" if corpora else "as they are, as all recordings together do too"
         say(
             f"Speakers' own ranges: {len(usable)} of {len(self._heard)} speakers; the others are heard in fewer "
-            f"than {module.speaker_range.clips} recordings, or seem to show too few emotions, and are taken in "
-            "the range of all recordings."
+            f"than {guard.clips} recordings, or seem to show too few emotions, and are taken {others}."
         )
 
 

@@ -34,9 +34,11 @@ class TrainingSummary(Callback):
         text = ", ".join(f"{name} {value:.2f}" for name, value in estimate.items() if value is not None)
         console.print(f"Memory estimate (GiB): {text}; activations come on top.", highlight=False)
         data = trainer.datamodule
+        speeds = ", ".join(f"{speed:g}" for speed in data.augmentation.speed)
+        speeds = f" (each at speed {speeds})" if speeds else ""
         console.print(
-            f"Data: {len(data.parts.train)} training and {len(data.parts.validation)} validation utterances, "
-            f"{data.parts.name}; labels: {', '.join(module.labels)}.",
+            f"Data: {len(data.parts.train)} training{speeds} and {len(data.parts.validation)} validation "
+            f"utterances, {data.parts.name}; labels: {', '.join(module.labels)}.",
             highlight=False,
         )
         for line in data.audit.lines():
@@ -57,15 +59,18 @@ class TrainingSummary(Callback):
         if self._broken:
             reasons = [f"\n  {key}: {reason}" for key, reason in list(self._broken.items())[:10]]
             console.print(f"{len(self._broken)} utterances could not be read:", *reasons, highlight=False)
-        files = [Path(c.best_model_path) for c in trainer.checkpoint_callbacks if c.best_model_path]
+        checkpoints = [Path(c.best_model_path) for c in trainer.checkpoint_callbacks if c.best_model_path]
+        files = list(checkpoints)
         if log_dir and any(name.startswith("model.llm.") for name in module.all_trained_names()):
             folder = Path(log_dir) / weights.ADAPTER
             weights.write_adapter(module, folder)
             files.append(folder)
         console.print("Written:", *[f"\n  {_short(file)}" for file in files], highlight=False, soft_wrap=True)
-        if files and log_dir:
+        if checkpoints and log_dir:
             recipe = _short(Path(log_dir) / "config.yaml")
-            console.print(f"Next: emollm test --config {recipe} --ckpt_path {_short(files[0])}", soft_wrap=True)
+            console.print(
+                f"Next: emollm test --config {recipe} --ckpt_path {_short(checkpoints[0])}", soft_wrap=True
+            )
 
 
 def _short(path: Path) -> Path:

@@ -41,6 +41,8 @@ class Augmentation:
             raise UserError(
                 f"augmentation.speed is {self.speed}: its factors must lie between 0.5 and 2, with two decimals."
             )
+        if self.speed and (len(set(self.speed)) < len(self.speed) or 1 not in self.speed):
+            raise UserError(f"augmentation.speed is {self.speed}: name each factor once, and 1 among them.")
         for name in ("noise_snr", "gain"):
             limits = getattr(self, name)
             if limits is not None and limits[0] > limits[1]:

@@ -8,6 +8,7 @@ import torch
 
 from emollm.data.batch import Batch
 from emollm.data.utterance import Utterance
+from emollm.errors import UserError
 from emollm.models.encoding import EncodedPrompt, PromptEncoder
 from emollm.models.llm import CausalLM
 from emollm.models.prompts import PromptTemplate
@@ -33,6 +34,8 @@ class Asking:
         transcript_dropout: float,
         label_loss: LabelLoss,
     ) -> None:
+        if not 0 <= transcript_dropout <= 1:
+            raise UserError(f"model.transcript_dropout is {transcript_dropout}: it is a share, from 0 to 1.")
         self.llm = llm
         self.labels = list(labels)
         self.shuffle_labels = shuffle_labels

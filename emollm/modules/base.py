@@ -20,6 +20,7 @@ from emollm.modules.figures import Figures, Scores
 from emollm.modules.hearing import HearingModule
 from emollm.modules.optimization import Optimization, parameter_groups, part_of, rate_at
 from emollm.modules.processes import find_unused_parameters, nothing_learnt
+from emollm.modules.shapes import check_shapes
 from emollm.modules.speaker_range import SpeakerRange
 from emollm.prediction import Prediction, from_scores
 
@@ -242,6 +243,7 @@ class EmotionModule(HearingModule, ABC):
         if "optimizer_states" not in checkpoint:
             raise UserError("This checkpoint holds weights only: resume from last.ckpt, which lies beside it.")
         self.check_weights(set(checkpoint["state_dict"]), specification)
+        check_shapes(self.state_dict(), checkpoint["state_dict"])
 
     def check_weights(self, names: set[str], specification: dict[str, Any]) -> None:
         """Hold stored weights against this model.

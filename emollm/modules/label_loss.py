@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 from emollm.data.utterance import Utterance, UtteranceTable
+from emollm.errors import UserError
 
 
 class LabelLoss:
@@ -23,6 +24,8 @@ class LabelLoss:
     """
 
     def __init__(self, labels: Sequence[str], smoothing: float, balance: bool, by_corpus: bool) -> None:
+        if not 0 <= smoothing < 1:
+            raise UserError(f"model.label_smoothing is {smoothing}: it is a share, 0 or more, below 1.")
         self.labels = list(labels)
         self.smoothing = smoothing
         self.balance = balance

@@ -76,10 +76,12 @@ class SpeakerRange:
         return {
             speaker: sums
             for speaker, sums in heard.items()
-            if not speaker.endswith("/")
-            and sums.clips >= self.clips
-            and evenness(emotions.get(speaker, ())) >= self.evenness
+            if not speaker.endswith("/") and self.safe(sums, emotions.get(speaker, ()))
         }
+
+    def safe(self, sums: Sums, emotions: Sequence[float]) -> bool:
+        """Whether recordings are many and mixed enough to be normalised by themselves."""
+        return sums.clips >= self.clips and evenness(emotions) >= self.evenness
 
 
 def show(

@@ -51,7 +51,9 @@ def predictions_table(rows: Sequence[Mapping[str, Any]]) -> Table:
     rest = len(rows) - _SHOWN
     table = narrow_table("", "recording", ["label", "confidence"])
     table.columns[0].no_wrap, table.columns[0].overflow, table.columns[0].max_width = True, "ellipsis", 32
-    table.caption = f"and {rest} more" if rest > 0 else None
+    notes = [f"and {rest} more"] if rest > 0 else []
+    notes += ["?: uncertain"] if any(row.get("uncertain") for row in rows[:_SHOWN]) else []
+    table.caption = "; ".join(notes) or None
     table.add_column("transcript, or what is wrong", overflow="fold")
     for row in rows[:_SHOWN]:
         confidence = "–" if row["confidence"] is None else f"{row['confidence']:.2f}"

@@ -47,11 +47,11 @@ def main(argv: list[str]) -> int:
     found = [line for folder in asked.folders for line in lines(Path(folder))]
     _show(found)
     if asked.output:
-        output = Path(asked.output)
+        output = asked.output.removesuffix(".md").removesuffix(".json")  # a name may hold other dots: v0.2
         values = json.dumps([line.values() for line in found], indent=1, ensure_ascii=False)
-        write_bytes(output.with_suffix(".md"), markdown(found).encode())
-        write_bytes(output.with_suffix(".json"), (values + "\n").encode())
-        print(f"Written: {output.with_suffix('.md')}, {output.with_suffix('.json')}")
+        write_bytes(Path(f"{output}.md"), markdown(found).encode())
+        write_bytes(Path(f"{output}.json"), (values + "\n").encode())
+        print(f"Written: {output}.md, {output}.json")
     return 0
 
 

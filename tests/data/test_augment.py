@@ -114,8 +114,10 @@ def test_feature_masks_hide_whole_channels():
 @pytest.mark.parametrize(
     "wrong",
     [
-        {"speed": [0.1]},
-        {"speed": [1.0371]},
+        {"speed": [0.1, 1]},
+        {"speed": [1, 1.0371]},
+        {"speed": [0.9, 1.1]},
+        {"speed": [1, 1.1, 1.1]},
         {"noise_snr": (30, 10)},
         {"gain": (3, -3)},
         {"time_mask_fraction": 0.0},

@@ -125,6 +125,26 @@ def test_a_folder_a_speaker(small_run, ranged, tmp_path, capsys):
     assert sum(abs(plain[path] - own[path]) > 1e-6 for path in plain) > 5
 
 
+def test_one_speaker_alone_is_not_normalised_by_himself_in_the_name_of_all(small_run, ranged, tmp_path, capsys):
+    """The guard is of no use if the range of all recordings is his own again."""
+    sounds = small_run.folder / "ravdess" / "Actor_01"
+    assert predict(sounds, ranged, tmp_path / "plain") == 0
+    strict = ["--speaker_range", "true", "--model.speaker_range.clips", "99"]
+    assert predict(sounds, ranged, tmp_path / "own", *strict) == 0
+    assert "0 of 1 speakers" in (said := " ".join(capsys.readouterr().out.split()))
+    assert "taken as they are" in said
+    assert rows(tmp_path / "own") == pytest.approx(rows(tmp_path / "plain"), abs=1e-6)
+
+
+def test_rows_in_ranges_are_not_mixed_with_rows_of_one_clip_at_a_time(small_run, ranged, tmp_path, capsys):
+    sounds = small_run.folder / "ravdess" / "Actor_01"
+    assert predict(sounds, ranged, tmp_path / "out", "--speaker_range", "true") == 0
+    (model,) = {row["model"] for row in csv.DictReader((tmp_path / "out" / "predictions.csv").open())}
+    assert model.endswith(", speakers' ranges")
+    assert predict(sounds, ranged, tmp_path / "out") == 2
+    assert "another model" in capsys.readouterr().err
+
+
 def test_the_table_names_speakers(small_run, ranged, tmp_path, capsys):
     files = sorted((small_run.folder / "ravdess").rglob("*.wav"))
     lines = [f"{file},{'me' if index % 2 else 'you'}" for index, file in enumerate(files)]

@@ -73,6 +73,8 @@ def test_predictions_with_markup_in_names_and_with_errors():
     assert line(text, "[red]x.wav") == ["[red]x.wav", "sad", "0.88", "[oh] no"]
     assert line(text, "b.mp3") == ["b.mp3", "–", "–", "no sound in it"]
     assert "70 more" in show(predictions_table([good] * 100))
+    assert "?:" not in text
+    assert "?: uncertain" in show(predictions_table([{**good, "uncertain": True}])), "the mark is explained"
 
 
 def test_the_comparison_has_figures_or_says_why_not():

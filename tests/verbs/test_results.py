@@ -93,3 +93,11 @@ def test_a_run_that_only_transcribes_has_no_line(tmp_path):
     content = {"labels": LABELS, "rows": [{"kind": "model", "name": "asr", "title": "audio", "result": None}]}
     (tmp_path / "words" / "metrics.json").write_text(json.dumps(content))
     assert {line["run"] for line in told(tmp_path, tmp_path / "table")} == {str(tmp_path / "1_None")}
+
+
+def test_a_name_with_dots_is_kept(tmp_path):
+    write_fold(tmp_path, "1", made(60))
+    for name in ("v0.2", "other.md"):
+        assert main(["results", str(tmp_path), "--output", str(tmp_path / name)]) == 0
+    written = {file.name for file in tmp_path.iterdir() if file.is_file()}
+    assert written == {"v0.2.md", "v0.2.json", "other.md", "other.json"}
