@@ -104,8 +104,9 @@ def fill(
     for batch in track(loader, text, total=len(batches), disable=not sys.stderr.isatty()):
         # What it has made meanwhile is not made again.
         made = {row: "made" for row, utterance in enumerate(batch.utterances) if store.holds(utterance)}
-        if len(batch) > len(made):
-            _encode(store, batch.without(made), backbone, device)
+        batch = batch.without(made) if made else batch
+        if len(batch):
+            _encode(store, batch, backbone, device)
     gather(None)
 
 

@@ -185,7 +185,7 @@ def test_one_run_is_killed_while_two_fill_the_store(tmp_path, capsys):
     for index in range(12):
         soundfile.write(tmp_path / f"{index}.wav", tone(100 * index + 100, 0.2 + 0.02 * index), 16_000)
     table = UtteranceTable(Utterance(id=str(i), path=tmp_path / f"{i}.wav") for i in range(12))
-    context = multiprocessing.get_context("fork")
+    context = multiprocessing.get_context("spawn")  # a fork of a process whose threads computed may crash
     ready = context.Event()
     folder = tmp_path / "features"
     runs = [context.Process(target=_fill, args=(folder, table, ready)) for _ in range(2)]
@@ -193,6 +193,7 @@ def test_one_run_is_killed_while_two_fill_the_store(tmp_path, capsys):
         run.start()
     ready.set()
     while not list(folder.rglob("*.npy")):
+        assert any(run.is_alive() for run in runs), "both ended and wrote nothing"
         time.sleep(0.01)
     runs[0].kill()
     for run in runs:
