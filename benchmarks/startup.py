@@ -21,7 +21,7 @@ def main() -> None:
         emollm = [sys.executable, "-m", "emollm"]
         predict = [*emollm, "predict", str(file), "--output", scratch, "--restart", "true"]
         commands = {
-            "imports of predict": [sys.executable, "-c", "import emollm.cli, transformers, peft"],
+            "imports of predict": [sys.executable, "-c", "import emollm.startup as s; s.import_libraries()"],
             "emollm --help": [*emollm, "--help"],
             "emollm fit --help": [*emollm, "fit", "--help"],
             "emollm predict, with ASR": predict,

@@ -114,6 +114,9 @@ def main(argv: list[str] | None = None) -> int:
 
 
 def _run(argv: list[str]) -> None:
+    from emollm.startup import import_libraries
+
+    import_libraries()
     from lightning.pytorch.utilities.exceptions import MisconfigurationException, SIGTERMException
 
     from emollm.cli import run
