@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import copy
 import json
+import math
 import resource
 import statistics
 import sys
@@ -78,12 +79,45 @@ def peak_gb() -> float:
 
 
 def options(description: str, **defaults: Any) -> argparse.Namespace:
-    """A command line with a default for every option, and ``--output`` for the JSON."""
+    """A command line with a default for every option, and ``--output`` for the JSON.
+
+    Args:
+        description: what the benchmark measures.
+        defaults: a number (every other must be above 0 too), a list of whole numbers, which are written with
+            commas, or a tuple of words to choose from, of which the first is the default.
+    """
     parser = argparse.ArgumentParser(description=description, formatter_class=argparse.RawDescriptionHelpFormatter)
     for name, value in defaults.items():
-        parser.add_argument(f"--{name}", type=type(value), default=value, help=f"default: {value}")
+        if isinstance(value, tuple):
+            kind = {"choices": value, "default": value[0], "help": f"default: {value[0]}"}
+        elif isinstance(value, list):
+            kind = {"type": _numbers, "default": value, "help": f"default: {','.join(map(str, value))}"}
+        else:
+            kind = {"type": _above_zero(type(value)), "default": value, "help": f"default: {value}"}
+        parser.add_argument(f"--{name}", **kind)
     parser.add_argument("--output", type=Path, help="write the rows as JSON too")
     return parser.parse_args()
+
+
+def _above_zero(kind: type[int] | type[float]) -> Callable[[str], int | float]:
+    """Reads a number; nothing can be measured on no clips, or in less than no time."""
+    what = "a whole number" if kind is int else "a number"
+
+    def read(text: str) -> int | float:
+        try:
+            number = kind(text)
+        except ValueError:
+            number = 0
+        if not 0 < number < math.inf:
+            raise argparse.ArgumentTypeError(f"'{text}' is not {what} above 0")
+        return number
+
+    return read
+
+
+def _numbers(text: str) -> list[int]:
+    read = _above_zero(int)
+    return [int(read(part)) for part in text.split(",")]
 
 
 def show(title: str, rows: list[dict[str, Any]], output: Path | None = None) -> None:

@@ -59,7 +59,7 @@ LABELS = ["angry", "happy", "sad", "neutral"]
 
 def main() -> None:
     """Measure and print."""
-    asked = options(__doc__, clips=64, seconds=4.0, batch=16, tflops=989.0, size="full", repeats=3)
+    asked = options(__doc__, clips=64, seconds=4.0, batch=16, tflops=989.0, size=("full", "tiny"), repeats=3)
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     with tempfile.TemporaryDirectory() as scratch:
         module = _module(Path(scratch), asked.size).to(device)

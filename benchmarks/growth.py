@@ -40,10 +40,10 @@ _NAMES = [
 
 def main() -> None:
     """Measure and print."""
-    asked = options(__doc__, files="100,1000,10000", seconds=1.0)
+    asked = options(__doc__, files=[100, 1000, 10_000], seconds=1.0)
     rows = []
     with tempfile.TemporaryDirectory() as scratch:
-        for number in map(int, asked.files.split(",")):
+        for number in asked.files:
             folder = Path(scratch) / str(number)
             clips(folder, number, asked.seconds)
             args = ["predict", folder, "--output", folder / "out", "--data.transcriber", "none"]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -28,6 +29,35 @@ def fault_of(error: Exception) -> str:
     text = re.sub(r"- Expected a path but .* either not accessible or invalid - ", "", text)
     tried = r"Does not validate against any of the Union .*?Errors: - (.*) - Expected a <class 'NoneType'>.*"
     return re.sub(tried, r"\1", text)
+
+
+def chosen(option: str, asked: str | Sequence[str] | None, known: Sequence[str]) -> list[str]:
+    """Names that an option asks for.
+
+    Args:
+        option: as messages call it.
+        asked: ``all``, ``none`` (or None), a list of names, or names with commas.
+        known: the names that there are.
+
+    Raises:
+        UserError: naming the first one that there is not.
+    """
+    if asked in (None, "none"):
+        return []
+    if asked == "all":
+        return list(known)
+    if isinstance(asked, str):
+        names = [name.strip() for name in asked.strip("[]").split(",") if name.strip()]
+    else:
+        names = list(asked)
+    names = list(dict.fromkeys(names))
+    wrong = [name for name in names if name not in known]
+    if wrong or (isinstance(asked, str) and not names):
+        raise UserError(
+            f"{option} is '{wrong[0] if wrong else asked}': write all, none, or some of {', '.join(known)}, with "
+            "commas."
+        )
+    return names
 
 
 def _is_yaml(value: str) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -26,6 +27,20 @@ def read_beside(model: Path) -> Calibration | None:
     """
     file = file_beside(model)
     return Calibration.read(file) if file.is_file() else None
+
+
+def tell_fault(calibration: Calibration, file: Path) -> None:
+    """Warn of confidences that could not be calibrated.
+
+    Args:
+        calibration: that of a model.
+        file: where it lies.
+    """
+    if calibration.fault is not None:
+        warnings.warn(
+            f"The confidences could not be calibrated ({file}): {calibration.fault}.",
+            stacklevel=2,
+        )
 
 
 def calibrate(module: EmotionModule, protocol: str) -> Calibration | None:

@@ -11,7 +11,7 @@ import shlex
 import sys
 import tempfile
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import yaml
 from jsonargparse import ArgumentError, set_parsing_settings
@@ -20,10 +20,11 @@ from lightning.pytorch.cli import ArgsType, LightningArgumentParser, LightningCL
 from lightning.pytorch.loggers import TensorBoardLogger
 
 from emollm import weights
-from emollm.arguments import fault_of, model_is_checkpoint, read_yaml, values_of
+from emollm.arguments import chosen, fault_of, model_is_checkpoint, read_yaml, values_of
 from emollm.baselines import BASELINES
-from emollm.calibrate import calibrate, file_beside
+from emollm.calibrate import calibrate, file_beside, tell_fault
 from emollm.callbacks.checkpoint import BestCheckpoint, LastCheckpoint
+from emollm.callbacks.settings import settings_of
 from emollm.callbacks.speakers import SpeakerListener, by_folder
 from emollm.callbacks.summary import TrainingSummary
 from emollm.callbacks.writer import PredictionWriter
@@ -39,6 +40,7 @@ from emollm.quiet import hush
 
 _NEWEST = ("best", "last", "hpc")
 """What Lightning takes for ``--ckpt_path`` beside a file."""
+_ABLATIONS = [ablation.name for ablation in ABLATIONS]
 
 
 class EmotionCLI(LightningCLI):
@@ -117,18 +119,19 @@ class EmotionCLI(LightningCLI):
                 help="Fit the temperature of the confidences on this part, and keep it beside the checkpoint.",
             )
         if self.verb == "test":
-            names = Literal[tuple(ablation.name for ablation in ABLATIONS)]
             parser.add_argument(
                 "--ablations",
-                type=list[names] | Literal["all", "none"],
+                type=list[str] | str,
                 default="all",
-                help="What the model is tested without; each costs a pass over the test part.",
+                help="What the model is tested without; each costs a pass over the test part: all, none, or some "
+                f"of {', '.join(_ABLATIONS)}, with commas.",
             )
             parser.add_argument(
                 "--baselines",
-                type=list[Literal[tuple(BASELINES)]] | Literal["all", "none"],
+                type=list[str] | str,
                 default=["majority", "probe"],
-                help="What the model is held against; probe and transcript_llm are fitted on the training part.",
+                help="What the model is held against; probe and transcript_llm are fitted on the training part: "
+                f"all, none, or some of {', '.join(BASELINES)}, with commas.",
             )
         # Only fit writes checkpoints, but every verb takes the YAML that a fit was made with.
         parser.add_lightning_class_args(BestCheckpoint, "best")
@@ -176,11 +179,13 @@ class EmotionCLI(LightningCLI):
         self._evaluate("test", kwargs)
 
     def _evaluate(self, verb: str, kwargs: dict[str, Any]) -> None:
+        asked = self.config_init[verb]
+        ablations = chosen("--ablations", asked.get("ablations"), _ABLATIONS)
+        baselines = chosen("--baselines", asked.get("baselines"), BASELINES)
         self.datamodule.read()
         self._load_weights()
         from emollm.evaluator import Evaluator  # plots and statistics, which fit and predict do without
 
-        asked = self.config_init[verb]
         if asked.get("calibrate") and self.stored is None:
             raise UserError("There is nothing to calibrate: name a model with --ckpt_path.")
         Evaluator(
@@ -188,8 +193,8 @@ class EmotionCLI(LightningCLI):
             self.model,
             self.datamodule,
             "validation" if verb == "validate" else "test",
-            _chosen(asked.get("ablations"), [ablation.name for ablation in ABLATIONS]),
-            _chosen(asked.get("baselines"), list(BASELINES)),
+            ablations,
+            baselines,
             self.command,
             yaml.safe_dump(_without_none(self.config_dump), sort_keys=False, allow_unicode=True),
         ).run()
@@ -205,6 +210,7 @@ class EmotionCLI(LightningCLI):
             file = file_beside(Path(path))
             calibration.write(file)
             print(f"Temperature {calibration.temperature:.2f} in {file}")
+            tell_fault(calibration, file)
 
     def predict(self, **kwargs: Any) -> None:
         """Label recordings, writing rows as they come."""
@@ -217,7 +223,8 @@ class EmotionCLI(LightningCLI):
             # Rows of one clip at a time are never gone on with, nor taken for these.
             self.model.name += ", speakers' ranges"
         output, restart = Path(source["output"]), source["restart"]
-        writer = PredictionWriter(output, self.model.labels, self.model.name, restart)
+        settings = settings_of(self.model, self.datamodule)
+        writer = PredictionWriter(output, self.model.labels, self.model.name, restart, settings)
         self.datamodule.table = table
         self.trainer.callbacks.append(writer)
         self.trainer.predict(self.model, datamodule=self.datamodule, return_predictions=False)
@@ -277,12 +284,6 @@ def _without_none(values: Any) -> Any:
     if not isinstance(values, dict):
         return values
     return {key: _without_none(value) for key, value in values.items() if value is not None}
-
-
-def _chosen(asked: list[str] | str | None, known: list[str]) -> list[str]:
-    if asked in (None, "none"):
-        return []
-    return known if asked == "all" else list(asked)
 
 
 def _trainer_defaults(verb: str) -> dict[str, Any]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
@@ -22,10 +23,13 @@ from emollm.data.sounds import SoundIndex
 from emollm.data.transcripts import Transcripts
 from emollm.data.utterance import Utterance, UtteranceTable
 from emollm.data.voices import Voices, cued
+from emollm.errors import UserError
 from emollm.prediction import Prediction, columns
 
 if TYPE_CHECKING:
     from emollm.modules.base import EmotionModule
+
+_TAKES = "give a folder, a file, a DataFrame, a list of paths, or a list of NumPy arrays of samples"
 
 
 class Predictor:
@@ -67,6 +71,9 @@ class Predictor:
             source: a folder, file, list or table as on the command line; paths; a DataFrame with a column
                 ``path``; or one or more arrays (S,) of samples.
             sample_rate: of arrays, in hertz.
+
+        Raises:
+            UserError: when the source is none of these, or arrays and paths are mixed.
         """
         rows: dict[int, dict[str, Any]] = {}
         for places, items in self._batches(source, sample_rate):
@@ -86,13 +93,13 @@ class Predictor:
 
     def _batches(self, source: Any, sample_rate: int) -> Iterator[tuple[list[int], list[Item]]]:
         """Places in the source, and the items there, of about one length."""
-        arrays = [source] if isinstance(source, np.ndarray) else source
-        if isinstance(arrays, Sequence) and arrays and all(isinstance(a, np.ndarray) for a in arrays):
-            sizes, cues = [array.size for array in arrays], self._cues(arrays, sample_rate)
-            for places in in_batches(range(len(arrays)), self.batch_size, lambda part: [sizes[i] for i in part]):
-                yield places, [_from_array(arrays[i], sample_rate, f"array {i}", cues[i]) for i in places]
+        given = _given(source)
+        if isinstance(given, list) and given and isinstance(given[0], np.ndarray):
+            sizes, cues = [array.size for array in given], self._cues(given, sample_rate)
+            for places in in_batches(range(len(given)), self.batch_size, lambda part: [sizes[i] for i in part]):
+                yield places, [_from_array(given[i], sample_rate, f"array {i}", cues[i]) for i in places]
             return
-        table, faults = recordings(source), {}
+        table, faults = recordings(given), {}
         if "cues" in self.module.inputs:
             table, faults = cued(table, Voices(SoundIndex()), 0.1, 60.0, 0)
         dataset = UtteranceDataset(table, self.module.needs_audio, transcripts=self._transcripts, faults=faults)
@@ -123,6 +130,29 @@ def load(
         emollm.errors.UserError: when there is no such model, or its frozen parts cannot be had.
     """
     return Predictor(factory.load(path).to(device), transcriber)
+
+
+def _given(source: Any) -> str | Path | pd.DataFrame | list[Any]:
+    """What the command line takes too, or a list of paths alone or of arrays alone.
+
+    Raises:
+        UserError: when it is neither.
+    """
+    if isinstance(source, (str, Path, pd.DataFrame)):
+        return source
+    if isinstance(source, np.ndarray):
+        return [source]
+    if isinstance(source, torch.Tensor) or not isinstance(source, Iterable):
+        raise UserError(f"What to predict on is of type {type(source).__name__}: {_TAKES}.")
+    items = list(source)
+    arrays = bool(items) and isinstance(items[0], np.ndarray)
+    for number, item in enumerate(items):
+        if not isinstance(item, np.ndarray if arrays else (str, os.PathLike)):
+            wanted = "an array as those before it" if arrays else "a path"
+            raise UserError(
+                f"Item {number} of what to predict on is of type {type(item).__name__}, not {wanted}: {_TAKES}."
+            )
+    return items
 
 
 def _from_array(samples: np.ndarray, sample_rate: int, name: str, cues: str | None = None) -> Item:

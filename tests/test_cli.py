@@ -116,6 +116,25 @@ def test_two_stretches_of_one_file_are_labelled_and_not_done_again(small_run, tm
     assert "2 of 2 recordings were done before" in capsys.readouterr().err
 
 
+@pytest.mark.parametrize(
+    ("change", "says"),
+    [
+        (["--model.prompt", "transcript_audio"], "another prompt ('audio_transcript@"),
+        (["--data.transcriber", "packaged:whisper-base"], "another transcriber ('none', not 'packaged:"),
+    ],
+)
+def test_a_resumed_predict_mixes_no_rows_of_two_kinds(small_run, tmp_path, capsys, change, says):
+    soundfile.write(tmp_path / "a.wav", tone(300, 0.5), 16_000)
+    args = ["predict", tmp_path / "a.wav", "--model", small_run.checkpoint, "--output", tmp_path / "out"]
+    args += ["--trainer.accelerator", "cpu", "--data.num_workers", "0", "--data.transcriber", "none"]
+    assert main([str(arg) for arg in args]) == 0
+    assert main([str(arg) for arg in [*args, *change]]) == 2
+    said = capsys.readouterr().err
+    assert says in said
+    assert "--restart true" in said
+    assert main([str(arg) for arg in args]) == 0, "what was refused left the rows as they were"
+
+
 HEAVY = ("torch", "lightning", "transformers", "torchaudio", "peft", "pandas", "numpy")
 
 
@@ -148,6 +167,15 @@ BAD = {
     "choice": ([*FIT, "--model.objective", "nonsense"], "model.objective"),
     "share": ([*FIT, "--model.label_smoothing", "2"], "model.label_smoothing is 2.0: it is a share"),
     "class": ([*FIT, "--model.interface", "Nonsense"], "model.interface"),
+    "ablation": (
+        ["test", "--ablations", "WRONG"],
+        "--ablations is 'WRONG': write all, none, or some of audio, transcript, shuffled_audio",
+    ),
+    "baseline among others": (
+        ["test", "--baselines", "majority,WRONG"],
+        "--baselines is 'WRONG': write all, none, or some of majority, probe, transcript_llm, with commas.\n",
+    ),
+    "baseline in a list": (["test", "--baselines=[WRONG]"], "--baselines is 'WRONG': write all, none, or some of"),
     "prompt": ([*FIT, "--model.prompt", "nonsense"], "There is no prompt template 'nonsense'"),
     "labels": ([*FIT, "--model.labels", "nonsense"], "There is no label set 'nonsense'"),
     "what a constructor refuses": (

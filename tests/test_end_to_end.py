@@ -195,6 +195,8 @@ def test_python_takes_arrays_of_any_rate(checkpoint):
     frame = model.predict([tone(300, 1.0), tone(300, 0.01)], sample_rate=48_000)
     assert frame["duration"][0] == pytest.approx(1 / 3, abs=0.001)
     assert "short" in frame["error"][1]
+    again = model.predict((tone(300, seconds) for seconds in (1.0, 0.01)), sample_rate=48_000)
+    pd.testing.assert_frame_equal(again, frame)
 
 
 def test_a_flag_beats_the_checkpoint(checkpoint, folder, tmp_path, capsys):

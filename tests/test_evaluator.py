@@ -8,6 +8,7 @@ import pytest
 import yaml
 
 from emollm.calibrate import file_beside, read_beside
+from emollm.evaluation import Calibration
 from tests.small import run
 
 
@@ -133,6 +134,17 @@ def test_validate_can_calibrate_afterwards(small_run, tmp_path, capsys):
     assert read_beside(checkpoint).temperature == pytest.approx(first, rel=1e-2), "not applied twice"
 
 
+def test_validate_tells_that_confidences_could_not_be_calibrated(small_run, tmp_path, monkeypatch):
+    checkpoint = tmp_path / "plain.ckpt"
+    checkpoint.write_bytes(small_run.checkpoint.read_bytes())
+    monkeypatch.setattr("emollm.cli.calibrate", lambda *_: Calibration(0.05, n=3))
+    args = ["--config", small_run.config, "--ckpt_path", checkpoint, "--calibrate", "true"]
+    with pytest.warns(
+        UserWarning, match=r"could not be calibrated \(.*plain\.calibration\.json\): .* lower bound"
+    ):
+        run(tmp_path, "validate", *args)
+
+
 def test_the_asr_ablation_reads_what_a_recogniser_wrote(small_run, tmp_path, monkeypatch):
     class Recogniser:
         def __init__(self, source: str) -> None:
@@ -144,7 +156,7 @@ def test_the_asr_ablation_reads_what_a_recogniser_wrote(small_run, tmp_path, mon
     monkeypatch.setenv("EMOLLM_CACHE", str(tmp_path / "cache"))
     monkeypatch.setattr("emollm.models.transcribe.Transcriber", Recogniser)
     args = ["--config", small_run.config, "--ckpt_path", small_run.checkpoint, "--baselines", "none"]
-    folder = run(tmp_path, "test", *args, "--ablations", "[asr_transcript]")
+    folder = run(tmp_path, "test", *args, "--ablations", "asr_transcript")
     rows = read(folder / "ablations" / "asr_transcript.csv")
     assert set(rows["transcript"]) == {"what was heard"}
     assert "what was heard" not in set(read(folder / "predictions.csv")["transcript"])

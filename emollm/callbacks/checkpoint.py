@@ -5,11 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Literal
 
-from lightning.pytorch import Trainer
+from lightning.pytorch import LightningModule, Trainer
 from lightning.pytorch.callbacks import ModelCheckpoint
 from torch import Tensor
 
-from emollm.calibrate import calibrate, file_beside
+from emollm.calibrate import calibrate, file_beside, read_beside, tell_fault
 
 
 class BestCheckpoint(ModelCheckpoint):
@@ -37,6 +37,14 @@ class BestCheckpoint(ModelCheckpoint):
         calibration = calibrate(trainer.lightning_module, trainer.datamodule.parts.name)
         if trainer.is_global_zero and calibration is not None:
             calibration.write(file_beside(Path(filepath)))
+
+    def on_fit_end(self, trainer: Trainer, module: LightningModule) -> None:
+        """Tell of confidences that could not be calibrated, once, for the weights that are kept."""
+        if not trainer.is_global_zero or not self.best_model_path:
+            return
+        calibration = read_beside(Path(self.best_model_path))
+        if calibration is not None:
+            tell_fault(calibration, file_beside(Path(self.best_model_path)))
 
 
 class LastCheckpoint(ModelCheckpoint):

@@ -14,6 +14,7 @@ from lightning.pytorch.callbacks import Callback
 from rich.console import Console
 
 from emollm.callbacks.rows import TEXT, Place, Row, Rows, line_of, scan
+from emollm.callbacks.settings import Settings, differences
 from emollm.data.utterance import UtteranceTable
 from emollm.errors import UserError
 from emollm.prediction import Prediction, columns, name_of
@@ -32,13 +33,22 @@ class PredictionWriter(Callback):
         labels: the label set, one probability column each.
         model: name of the model, written into every row.
         restart: begin anew instead of going on where a run stopped.
+        settings: how the rows are made, written into every row of the JSONL; see ``settings_of``.
     """
 
-    def __init__(self, output: Path, labels: list[str], model: str, restart: bool = False) -> None:
+    def __init__(
+        self,
+        output: Path,
+        labels: list[str],
+        model: str,
+        restart: bool = False,
+        settings: Settings | None = None,
+    ) -> None:
         self.output = output.expanduser()
         self.columns = columns(labels)
         self.model = model
         self.restart = restart
+        self.settings = settings or {}
         self.jsonl = self.output / "predictions.jsonl"
         self.csv = self.output / "predictions.csv"
         self._stream: IO[str] | None = None
@@ -49,7 +59,7 @@ class PredictionWriter(Callback):
         """Let every process know what is left to do, which the first one finds out.
 
         Raises:
-            UserError: in every process, when the files hold predictions of another model.
+            UserError: in every process, when the files hold predictions of another model, or made otherwise.
         """
         data, outcome = trainer.datamodule, None
         if trainer.is_global_zero:
@@ -87,20 +97,26 @@ class PredictionWriter(Callback):
         Rows with an error are forgotten, so that a mended file is tried again; a row cut off by a kill too.
 
         Raises:
-            UserError: when the files hold predictions of another model.
+            UserError: when the files hold predictions of another model, or made in another way.
         """
         self.output.mkdir(parents=True, exist_ok=True)
         places: dict[str, Place] = {}
-        strangers = set()
+        strangers: set[str] = set()
+        others: list[Settings] = []
         for row, place in scan([] if self.restart else [self.jsonl, *self._shards()]):
             places.pop(row["path"], None)
             if not row.get("error"):
                 places[row["path"]] = place
                 strangers |= {str(row.get("model"))} - {self.model}
-        if strangers:
+                made = row.get("settings") or {}  # an earlier version did not tell
+                if made not in others:
+                    others.append(made)
+        wrong = [f"of another model ({', '.join(sorted(strangers))})"] if strangers else []
+        wrong += [f"made with {difference}" for difference in differences(self.settings, others)]
+        if wrong:
             raise UserError(
-                f"{self.jsonl} holds predictions of another model ({', '.join(sorted(strangers))}): "
-                "give another --output, or --restart true to begin anew."
+                f"{self.jsonl} holds predictions {' and '.join(wrong)}: give another --output, or --restart true "
+                "to begin anew."
             )
         self._rewrite(Rows(list(places.values())))
         return set(places)
@@ -113,7 +129,7 @@ class PredictionWriter(Callback):
         """Append rows and hand them to the operating system at once."""
         assert self._stream is not None, "open() opens the file"
         for row in rows:
-            self._stream.write(line_of(row))
+            self._stream.write(line_of({**row, "settings": self.settings}))
         self._stream.flush()
 
     def close(self) -> None:

@@ -27,7 +27,7 @@ from emollm.data.sampler import EpochSampler, OrderedSampler
 from emollm.data.sounds import FILE, SoundIndex
 from emollm.data.transcribing import TranscribingData
 from emollm.data.utterance import UtteranceTable
-from emollm.data.validate import check
+from emollm.data.validate import check, tell_absent
 from emollm.errors import UserError
 
 _PARTS = {"fit": ("train", "validation"), "validate": ("validation",), "test": ("test",)}
@@ -133,6 +133,8 @@ class EmotionData(TranscribingData):
             self._hears or self._needs("cues", False) or (writes and None in used.values("transcript")),
             self._needs("transcript", False) and not writes,
         )
+        if "train" in names and self._needs("labels", True):
+            tell_absent(parts.train, self.labels)
         if "context" in getattr(self.trainer.lightning_module, "inputs", ()):
             refuse_no_context(used)
         if self.audit is None:

@@ -83,6 +83,23 @@ def tell_dropped(dropped: UtteranceTable, total: int) -> None:
         )
 
 
+def tell_absent(train: UtteranceTable, labels: LabelSet) -> None:
+    """Warn of labels that a fit would have as empty classes.
+
+    Args:
+        train: the training part, with labels of the label set.
+        labels: the label set.
+    """
+    present = set(train.values("label"))
+    absent = [name for name in labels.names if name not in present]
+    if absent:
+        warnings.warn(
+            f"No training utterance is labelled {' or '.join(absent)}, so a model cannot learn it: leave it out "
+            "of model.labels, or take a corpus that has it.",
+            stacklevel=2,
+        )
+
+
 def _all(
     table: UtteranceTable, labels: LabelSet | None, needs_audio: bool, needs_transcript: bool
 ) -> Iterator[_Fault]:

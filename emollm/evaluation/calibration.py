@@ -17,6 +17,8 @@ from emollm.errors import UserError
 from emollm.metrics.measure import measure
 
 LOWEST, HIGHEST = 0.05, 20.0
+_AT_BOUND = 1.01  # the search ends near a bound, not on it
+_CERTAIN = 1e-6  # in nats; what is left of the loss where all is right
 _FLOOR = math.log(1e-30)  # of a log-probability; float32 may round one to minus infinity
 _FIX = "calibrate again with emollm validate --calibrate true, or delete the file"
 
@@ -47,6 +49,24 @@ class Calibration:
     ece_after: float | None = None
     nll_before: float | None = None
     nll_after: float | None = None
+
+    @property
+    def fault(self) -> str | None:
+        """Why the confidences could not be calibrated; None where they could."""
+        if self.temperature >= HIGHEST / _AT_BOUND:
+            return (
+                f"the temperature ends at its upper bound, {HIGHEST:g}, as the scores on the {self.n} validation "
+                "utterances tell next to nothing of the right label, or are far too sure of a wrong one; train "
+                "longer, or validate on more"
+            )
+        # Where all answers are right, every small temperature makes them certain, and none is the best.
+        certain = self.nll_after is not None and self.nll_after < _CERTAIN
+        if self.temperature <= LOWEST * _AT_BOUND or certain:
+            return (
+                f"the temperature ends at {self.temperature:.2g}, towards its lower bound, {LOWEST:g}, as hardly "
+                f"any answer on the {self.n} validation utterances is wrong; validate on more or other speakers"
+            )
+        return None
 
     def apply(self, probabilities: Probabilities) -> Probabilities:
         """Calibrated probabilities: those given, to the power of 1 / temperature, made to sum to one.

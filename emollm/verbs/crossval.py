@@ -15,6 +15,7 @@ from concurrent.futures import Future, ThreadPoolExecutor, as_completed
 from pathlib import Path
 from typing import Any
 
+from emollm.arguments import chosen
 from emollm.errors import UserError
 from emollm.quiet import hush
 
@@ -114,13 +115,9 @@ def _option(name: str, value: str) -> str:
     from emollm.baselines import BASELINES
     from emollm.data.ablations import ABLATIONS
 
-    if value in ("all", "none"):
-        return f"--{name}={value}"
     known = list(BASELINES) if name == "baselines" else [ablation.name for ablation in ABLATIONS]
-    names = [part.strip() for part in value.strip("[]").split(",") if part.strip()]
-    if not names or set(names) - set(known):
-        raise UserError(f"--{name} is '{value}': write all, none, or some of {', '.join(known)} with commas.")
-    return f"--{name}=[{','.join(names)}]"
+    names = chosen(f"--{name}", value, known)
+    return f"--{name}={value}" if value in ("all", "none") else f"--{name}=[{','.join(names)}]"
 
 
 def _cores() -> int:

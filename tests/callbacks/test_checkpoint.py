@@ -13,6 +13,7 @@ from emollm.data.datamodule import EmotionData
 from emollm.data.features import FeatureCache
 from emollm.data.protocols import FoldColumn
 from emollm.errors import UserError
+from emollm.evaluation import Calibration
 from tests.fake_corpus import write_ravdess
 from tests.small import LABELS, build
 
@@ -79,3 +80,17 @@ def test_the_warm_up_leaves_no_best_model(fit):
     _, folder = fit("warm", stages=[{"epochs": 2, "answer": "head"}])
     assert not (folder / "best.ckpt").exists()
     assert (folder / "last.ckpt").exists()
+
+
+@pytest.mark.parametrize("temperature", [20.0, 1.3])
+def test_a_fit_tells_once_that_confidences_could_not_be_calibrated(fit, monkeypatch, recwarn, temperature):
+    monkeypatch.setattr("emollm.callbacks.checkpoint.calibrate", lambda *_: Calibration(temperature, n=3))
+    _, folder = fit("whole")
+    said = [str(w.message) for w in recwarn if "could not be calibrated" in str(w.message)]
+    if temperature < 20:
+        assert not said
+        return
+    (said,) = said
+    assert said.startswith(f"The confidences could not be calibrated ({folder / 'best.calibration.json'}): the ")
+    assert "upper bound, 20" in said
+    assert "\n" not in said

@@ -44,8 +44,8 @@ def started(writer, rank=0):
     return writer
 
 
-def again(writer, model="m@1", restart=False):
-    return PredictionWriter(writer.output, LABELS, model, restart)
+def again(writer, model="m@1", restart=False, settings=None):
+    return PredictionWriter(writer.output, LABELS, model, restart, settings)
 
 
 def lines(writer):
@@ -94,6 +94,38 @@ def test_another_models_rows_are_refused_and_kept(writer):
         again(writer, "m@2").start()
     assert writer.jsonl.read_text() == before
     assert again(writer, "m@2", restart=True).start() == set()
+
+
+MADE = {"prompt": "audio_transcript@1", "transcriber": "none", "calibration": "none"}
+
+
+@pytest.mark.parametrize("rank", [0, 1])
+@pytest.mark.parametrize(
+    ("change", "says"),
+    [
+        ({"prompt": "audio_transcript@2"}, r"another prompt \('audio_transcript@1', not 'audio_transcript@2'\):"),
+        (
+            {"transcriber": "packaged:whisper-base"},
+            r"another transcriber \('none', not 'packaged:whisper-base'\):",
+        ),
+    ],
+)
+def test_rows_that_were_made_otherwise_are_refused_and_kept(writer, rank, change, says):
+    started(again(writer, settings=MADE), rank).append([row("a.wav")])
+    before = {file: file.read_text() for file in writer.output.iterdir()}
+    with pytest.raises(UserError, match=says + " give another --output, or --restart true"):
+        again(writer, settings=MADE | change).start()
+    assert {file: file.read_text() for file in writer.output.iterdir()} == before
+    assert again(writer, settings=MADE).start() == {"a.wav"}, "the same settings go on"
+    assert again(writer, settings=MADE | change, restart=True).start() == set()
+
+
+def test_rows_of_an_earlier_version_do_not_tell_how_they_were_made(writer):
+    writer.jsonl.write_text(json.dumps(row("a.wav")) + "\n")
+    assert again(writer, settings=MADE).start() == {"a.wav"}
+    started(again(writer, settings=MADE)).append([row("b.wav")])
+    assert [line.get("settings") for line in lines(writer)] == [None, MADE]
+    assert again(writer, settings={**MADE, "new in a later version": "1"}).start() == {"a.wav", "b.wav"}
 
 
 @pytest.mark.parametrize("text", ["one\u2028two", "one\x85two", "one\x0btwo", "one\ntwo"])

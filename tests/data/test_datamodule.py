@@ -59,6 +59,22 @@ def test_labels_outside_the_set_are_dropped_or_an_error(corpus):
         set_up(data_of(corpus, other_labels="error"), Deaf())
 
 
+@pytest.mark.parametrize("other_labels", ["drop", "error"])
+def test_a_fit_tells_of_labels_that_nobody_can_be_heard_in(corpus, recwarn, other_labels):
+    """The corpus has neutral, calm, happy, sad and angry."""
+    labels = ["angry", "fear", "rest=happy+sad+neutral+calm", "gone=disgust+surprise"]
+    data = data_of(corpus, labels=labels, other_labels=other_labels)
+    set_up(data, Deaf(needs_labels=False))
+    set_up(data_of(corpus, labels=labels, other_labels=other_labels), Deaf(), stage="test")
+    assert not [w for w in recwarn if "labelled" in str(w.message)], "only where labels are learnt"
+    data = data_of(corpus, labels=labels, other_labels=other_labels)
+    with pytest.warns(UserWarning, match="No training utterance is labelled fear or gone, .*out of model.labels"):
+        set_up(data, Deaf())
+    recwarn.clear()
+    set_up(data_of(corpus, labels=["angry", "rest=happy+sad+neutral+calm"], other_labels=other_labels), Deaf())
+    assert not recwarn
+
+
 def test_labels_are_said_in_the_words_of_the_label_set(corpus):
     labels = ["joy=happy", "rest=neutral+calm+sad", "anger"]
     parts = set_up(data_of(corpus, labels=labels, other_labels="error"), Deaf()).parts

@@ -50,6 +50,15 @@ def test_bounds_and_what_cannot_be_fitted():
         fit_temperature(np.full((2, 3), np.nan), np.array([0, 1]))
 
 
+@pytest.mark.parametrize("sure", [1, 5, 30])
+def test_a_temperature_at_its_bound_says_why(sure):
+    scores, targets = sure * np.eye(4)[np.arange(40) % 4], np.arange(40) % 4
+    assert "lower bound, 0.05, as hardly any answer on the 40 " in fit_calibration(scores, targets).fault
+    assert "upper bound, 20, as the scores on the 40 " in fit_calibration(scores, (targets + 1) % 4).fault
+    assert fit_calibration(*scored(400)).fault is None
+    assert Calibration(1.0).fault is None
+
+
 def test_what_is_fitted_helps_on_other_data():
     got = fit_calibration(*scored(true=2.0), protocol="actor folds, fold 1")
     assert (got.n, got.protocol) == (4000, "actor folds, fold 1")

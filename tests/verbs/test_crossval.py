@@ -156,6 +156,7 @@ def test_other_arguments_need_another_folder_or_restart(crossed, options, capsys
         (["--seeds", "a"], "--seeds is 'a'"),
         (["--jobs", "0"], "--jobs is 0"),
         (["--baselines", "nonsense"], "--baselines is 'nonsense': write all, none, or some of majority"),
+        (["--ablations", "audio,WRONG"], "--ablations is 'WRONG': write all, none, or some of audio, transcript"),
         (["--ckpt_path", "x.ckpt"], "takes no --ckpt_path"),
         (["--data.batch_size", "many"], "data.batch_size"),
         (["--data.protocol.init_args.column", "gone"], "have no 'gone'"),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Literal
 
@@ -19,6 +20,7 @@ from emollm.data.corpora.files import (
     tell_left_out,
     visible_files,
 )
+from emollm.data.corpora.msp_votes import read_votes
 from emollm.data.corpora.rows import mend, read_number, read_rows
 from emollm.data.corpora.text import read_text
 from emollm.data.utterance import Utterance, UtteranceTable
@@ -56,7 +58,8 @@ class MspPodcast(Corpus):
     Test3 2347; the label set ``msp8`` leaves out other (O) and segments without agreement (X), which have no
     label; it wants ``data.other_labels: drop``.
 
-    ``split`` follows the official partitions, and ``extra`` holds their own name as ``partition``. ``valence``,
+    ``votes`` count the workers' primary emotions, where ``labels_detailed.csv`` lies beside the table. ``split``
+    follows the official partitions, and ``extra`` holds their own name as ``partition``. ``valence``,
     ``arousal`` and ``dominance`` are means of the workers, 1 to 7. Unknown speakers are None. The labels of Test3
     are hidden.
 
@@ -103,6 +106,9 @@ class MspPodcast(Corpus):
                 text = mend(read_text(texts[name])) if name in texts else None
                 rows.append(Utterance(id=name, path=path, transcript=text or None, **values))
         faults.check()
+        detailed = find_table(file.parent, "labels_detailed.csv")
+        if detailed is not None:
+            rows = _with_votes(rows, detailed)
         if not rows:
             raise UserError(f"{file} has no rows of Train, Development or {self.test}.")
         lacking = [column for column in _OPTIONAL if not any(column.casefold() in row for _, row in table)]
@@ -116,6 +122,22 @@ class MspPodcast(Corpus):
             "take table and recordings from one release",
         )
         return UtteranceTable(rows)
+
+
+def _with_votes(rows: list[Utterance], file: Path) -> list[Utterance]:
+    votes = read_votes(file)
+    unheard = [
+        # The labels of Test3 are hidden, and so are its votes.
+        row.id
+        for row in rows
+        if votes and row.id not in votes and row.extra["partition"].casefold() != "test3"
+    ]
+    tell_left_out(
+        unheard,
+        f"{MspPodcast.name}: segments are not in {file} and have no votes",
+        "take the tables from one release",
+    )
+    return [replace(row, votes=votes.get(row.id)) for row in rows]
 
 
 def _is_transcript(path: Path) -> bool:

@@ -85,3 +85,66 @@ def test_faults_name_the_table(tmp_path, name, text, says):
     save(tmp_path / name, text)
     with pytest.raises(UserError, match=says):
         MspPodcast(str(tmp_path)).read()
+
+
+MAJOR = (
+    "FileName,{worker},EmoClass_Major,EmoClass_Second,EmoAct,EmoVal,EmoDom\n"
+    'MSP-PODCAST_0001_0008.wav,WORKER00000001,Neutral,"Neutral,Concerned",4,4,4\n'
+    "MSP-PODCAST_0001_0008.wav,WORKER00000002,Other-Curious,,4,5,4\n"
+    "MSP-PODCAST_0001_0008.wav,WORKER00000003,Neutral,Neutral,3,4,4\n"
+    "MSP-PODCAST_0001_0019.wav,WORKER00000001,Surprise,Surprise,6,5,4\n"
+    'MSP-PODCAST_0002_0033.wav,WORKER00000001,"Other-tired, or sick",,2,3,4\n'
+)
+DETAIL = (
+    "FileName,EmoDetail\n"
+    'MSP-PODCAST_0001_0008.wav,"WORKER00000001; Neutral; Neutral,Concerned; A:4.0; V:4.0; D:4.0;"\n'
+    'MSP-PODCAST_0001_0008.wav,"WORKER00000002; Other-Curious; A:4.0; V:5.0; D:4.0;"\n'
+    'MSP-PODCAST_0001_0008.wav,"WORKER00000003; Neutral; Neutral; A:3.0; V:4.0; D:4.0;"\n'
+    'MSP-PODCAST_0001_0019.wav,"WORKER00000001; Surprise; Surprise; A:6.0; V:5.0; D:4.0;"\n'
+    'MSP-PODCAST_0002_0033.wav,"WORKER00000001; Other-tired, or sick; Sad; A:2.0; V:3.0; D:4.0;"\n'
+)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [MAJOR.format(worker="Workers"), MAJOR.format(worker="WorkerID"), DETAIL],
+    ids=["1.6", "2.0", "between"],
+)
+@pytest.mark.parametrize("test", ["Test1", "Test3"])
+def test_what_each_worker_heard(tmp_path, recwarn, text, test):
+    save(tmp_path / "Labels/labels_consensus.csv", HEADER + ROWS)
+    save(tmp_path / "Labels/labels_detailed.csv", text.replace("\n", "\r\n"))
+    save(tmp_path / "Previous_releases/v1.6/labels_detailed.csv", MAJOR.replace("Neutral", "Sad"))
+    rows = {row.id: row for row in MspPodcast(str(tmp_path), test=test).read()}
+    if test == "Test1":
+        assert rows["MSP-PODCAST_0001_0008"].votes == {"neutral": 2.0, "other": 1.0}
+    else:
+        assert rows["MSP-PODCAST_TEST3_0001"].votes is None, "hidden as its labels are"
+    assert rows["MSP-PODCAST_0001_0019"].votes == {"surprise": 1.0}
+    assert rows["MSP-PODCAST_0002_0033"].votes == {"other": 1.0}, "without agreement there are votes too"
+    assert not recwarn
+
+
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        (
+            "FileName,Rating\na.wav,1\n",
+            r"left out \(1: .*detailed\.csv has no columns FileName and EmoClass_Major",
+        ),
+        ("", r"left out \(1: .*detailed\.csv has no columns FileName"),
+        (DETAIL.replace("; Surprise; Surprise", ""), r"no known emotion.* \(1: 'a:6.0' in line 5\)"),
+        (DETAIL.replace("; Surprise; Surprise; A:6.0; V:5.0; D:4.0;", ""), r"left out \(1: .*line 5: no segment"),
+        (MAJOR.replace(",Surprise,", ",Suprised,"), r"no known emotion and kept.* \(1: 'suprised' in line 5\)"),
+        (
+            "".join(MAJOR.splitlines(True)[:4]),
+            r"have no votes \(2: MSP-PODCAST_0001_0019, MSP-PODCAST_0002_0033\)",
+        ),
+    ],
+)
+def test_votes_that_cannot_be_read_are_told_and_nothing_is_refused(tmp_path, text, says):
+    save(tmp_path / "Labels/labels_consensus.csv", HEADER + ROWS)
+    save(tmp_path / "Labels/labels_detailed.csv", text)
+    with pytest.warns(UserWarning, match=says):
+        rows = MspPodcast(str(tmp_path)).read()
+    assert rows.values("label") == ["neutral", "surprise", None]
