@@ -1,4 +1,4 @@
-"""The imports that every trainer verb waits for, as fast as Python makes them."""
+"""The imports that every verb that reads a recipe waits for, as fast as Python makes them."""
 
 from __future__ import annotations
 

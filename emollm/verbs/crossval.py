@@ -18,6 +18,7 @@ from typing import Any
 from emollm.arguments import chosen
 from emollm.errors import UserError
 from emollm.quiet import hush
+from emollm.startup import import_libraries
 
 STATE = "crossval.json"
 _TEST_OPTIONS = ("ablations", "baselines")
@@ -33,7 +34,8 @@ def main(argv: list[str]) -> int:
         0, or 1 when a fold failed.
     """
     asked, args = _parser().parse_known_args(argv)
-    from emollm.crossval import Folds, Job, folds_of, hold, pairs  # parsers and data, which --help does without
+    import_libraries()  # which --help does without
+    from emollm.crossval import Folds, Job, folds_of, hold, pairs
 
     hush()  # Lightning, imported by now, sets its own levels when it is
     options = pairs(args)

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from emollm.arguments import model_is_checkpoint, values_of
 from emollm.errors import UserError
+from emollm.startup import import_libraries
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -44,7 +45,8 @@ def main(argv: list[str]) -> int:
         raise UserError(f"{error}: 'emollm prompts --help' shows every option.") from error
     configs = values_of(args, "--config", "-c")
     _check(asked, args, configs)
-    from emollm.crossval import hold  # torch and Lightning, which --help does without
+    import_libraries()  # which --help does without
+    from emollm.crossval import hold
     from emollm.prompt_trial import PromptTrial, named_templates
 
     templates = named_templates(asked.templates)

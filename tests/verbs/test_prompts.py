@@ -103,7 +103,9 @@ def test_the_winner_is_a_template_that_fit_takes(measured, config, tmp_path):
     assert (folder / "checkpoints" / "last.ckpt").is_file()
 
 
-@pytest.mark.parametrize("name", ["transcript", "label_lines", "answer_sentence", "joint", "transcript_context"])
+@pytest.mark.parametrize(
+    "name", ["transcript", "label_lines", "answer_sentence", "joint", "transcript_context", "context_form"]
+)
 def test_a_template_is_written_as_it_was(name, tmp_path):
     (tmp_path / "t.yaml").write_text(template_text(load_template(name)))
     assert load_template(str(tmp_path / "t.yaml")) == load_template(name)
