@@ -131,25 +131,31 @@ class Evaluator:
         """The same model with features in the range of this part, and in that of each speaker where it is safe."""
         module, settings = self.module, self.module.speaker_range
         assert settings is not None
-        corpora, said = by_corpus(heard), []
+        everywhere, said = by_corpus(heard), {}
+        corpora: dict[str, Sums] = {}
 
         def together() -> list[Prediction]:
-            said.extend(self._in_range({}, corpora))
-            return said
+            predictions = self._in_range({}, everywhere)
+            answers = [(p.utterance, p.probabilities) for p in predictions if p.probabilities]
+            said.update(emotions_by_speaker(answers, module.labels))
+            corpora.update(settings.usable_corpora(heard, said))
+            return predictions if len(corpora) == len(everywhere) else self._in_range({}, corpora)
 
         def alone() -> list[Prediction]:
             if not usable:
                 raise UserError("no speaker is heard in enough clips and emotions")
             return self._in_range(usable, corpora)
 
-        about = "Not one clip at a time: features are normalised by all clips of their corpus here, unlabelled."
+        about = (
+            "Not one clip at a time: features are normalised by all clips of their corpus here, unlabelled, where "
+            "those are enough and, by the model's answers, of more than one emotion."
+        )
         first = self._try("range", "corpus", "in the corpus's own range", about, together)
-        answers = [(p.utterance, p.probabilities) for p in said if p.probabilities]
-        usable = settings.usable(heard, emotions_by_speaker(answers, module.labels))
+        usable = settings.usable(heard, said)
         about = (
             "Not one clip at a time: features are normalised by all clips of the same speaker in this part, "
-            f"unlabelled. {len(usable)} of {len(heard)} speakers; the others by their corpus, being heard in too "
-            "few clips or, by the answers of the row above, in too few emotions."
+            f"unlabelled. {len(usable)} of {len(heard)} speakers; the others as in the row above, heard in too "
+            "few clips or, by the model's answers, in too few emotions."
         )
         return [first, self._try("range", "speaker", "in the speaker's own range", about, alone)]
 

@@ -14,7 +14,7 @@ from emollm.data.utterance import Utterance, UtteranceTable
 from emollm.errors import UserError
 from emollm.models.ranges import Sums
 from emollm.modules.base import EmotionModule
-from emollm.modules.speaker_range import by_corpus, corpus_of, emotions_by_speaker, merged
+from emollm.modules.speaker_range import add, by_corpus, emotions_by_speaker, merged
 from emollm.prediction import Prediction
 
 
@@ -49,7 +49,7 @@ class SpeakerListener(Callback):
     ) -> None:
         """Add up what the model says of each speaker."""
         rows = [(one.utterance, one.probabilities) for one in outputs if one.probabilities]
-        _add(self._said, emotions_by_speaker(rows, module.labels))
+        add(self._said, emotions_by_speaker(rows, module.labels))
 
     def on_predict_end(self, trainer: Trainer, module: EmotionModule) -> None:
         """First use the range of all recordings, then, where it is safe, that and those of single speakers."""
@@ -60,18 +60,10 @@ class SpeakerListener(Callback):
             return
         said: dict[str, list[float]] = {}
         for part in gather(self._said):
-            _add(said, part)
+            add(said, part)
         guard = module.speaker_range
         usable = guard.usable(self._heard, said)
-        # One speaker alone is all recordings: his range is no safer for being called theirs.
-        together: dict[str, list[float]] = {}
-        for speaker, shares in said.items():
-            _add(together, {corpus_of(speaker): shares})
-        corpora = {
-            corpus: sums
-            for corpus, sums in by_corpus(self._heard).items()
-            if guard.safe(sums, together.get(corpus, ()))
-        }
+        corpora = guard.usable_corpora(self._heard, said)
         module.ranges.use(usable, corpora)
         others = "in the range of all recordings" if corpora else "as they are, as all recordings together do too"
         say(
@@ -89,8 +81,3 @@ def _named(table: UtteranceTable) -> Iterator[Utterance]:
     for row in table:
         unnamed = row.speaker is None and row.path is not None
         yield replace(row, speaker=str(row.path.parent)) if unnamed else row
-
-
-def _add(sums: dict[str, list[float]], more: dict[str, list[float]]) -> None:
-    for speaker, shares in more.items():
-        sums[speaker] = [a + b for a, b in zip(sums.get(speaker, [0.0] * len(shares)), shares, strict=True)]

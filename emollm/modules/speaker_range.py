@@ -79,6 +79,20 @@ class SpeakerRange:
             if not speaker.endswith("/") and self.safe(sums, emotions.get(speaker, ()))
         }
 
+    def usable_corpora(
+        self, heard: Mapping[str, Sums], emotions: Mapping[str, Sequence[float]]
+    ) -> dict[str, Sums]:
+        """Which corpora may be normalised by all that was heard in them; one speaker alone is no safer so.
+
+        Args:
+            heard: what was heard of each speaker.
+            emotions: (K,) share of each emotion in what each speaker says.
+        """
+        together: dict[str, list[float]] = {}
+        for speaker, shares in emotions.items():
+            add(together, {corpus_of(speaker): shares})
+        return {name: sums for name, sums in by_corpus(heard).items() if self.safe(sums, together.get(name, ()))}
+
     def safe(self, sums: Sums, emotions: Sequence[float]) -> bool:
         """Whether recordings are many and mixed enough to be normalised by themselves."""
         return sums.clips >= self.clips and evenness(emotions) >= self.evenness
@@ -156,6 +170,12 @@ def emotions_by_speaker(
             total + probabilities.get(label, 0.0) for total, label in zip(sums[speaker], labels, strict=True)
         ]
     return dict(sums)
+
+
+def add(sums: dict[str, list[float]], more: Mapping[str, Sequence[float]]) -> None:
+    """Add shares of emotions to those that are there, name by name."""
+    for name, shares in more.items():
+        sums[name] = [a + b for a, b in zip(sums.get(name, [0.0] * len(shares)), shares, strict=True)]
 
 
 def merged(heard: Mapping[str, Sums]) -> dict[str, Sums]:

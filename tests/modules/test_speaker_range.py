@@ -102,6 +102,15 @@ def test_the_own_range_is_a_row_of_its_own(small_run, ranged, tmp_path):
     assert model["result"] == values["summary"]["result"], "the headline is of one clip at a time"
 
 
+def test_a_part_that_is_not_to_be_normalised_is_taken_as_it_is(small_run, ranged, tmp_path):
+    """``test`` keeps the guard that ``predict`` keeps: what it reports is what would be predicted."""
+    alone = ["--ablations", "none", "--baselines", "none", "--model.speaker_range.clips", "99"]
+    folder = run(tmp_path, "test", "--config", small_run.config, "--ckpt_path", ranged, *alone)
+    model, corpus, own = json.loads((folder / "metrics.json").read_text())["rows"]
+    assert corpus["result"] == model["result"]
+    assert own["why_not"] == "no speaker is heard in enough clips and emotions"
+
+
 def predict(source, model, output, *more):
     flags = ["--data.transcriber", "none", "--data.num_workers", "0", "--trainer.accelerator", "cpu"]
     return main(["predict", str(source), "--model", str(model), "--output", str(output), *flags, *map(str, more)])
