@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import math
 import os
 import unicodedata
 from collections import defaultdict
@@ -14,8 +15,10 @@ from typing import Any
 from emollm.data.features import FeatureStore
 from emollm.data.near_copies import near_copies, signature_store
 from emollm.data.protocols.base import Split
-from emollm.data.protocols.speakers import speakers_known, voices
+from emollm.data.protocols.speakers import voices
 from emollm.data.utterance import Utterance, UtteranceTable
+
+_SHARED = 0.1  # seconds: what neighbouring stretches may share, their ends being set by hand
 
 
 @dataclass(frozen=True)
@@ -24,23 +27,28 @@ class Overlap:
 
     Attributes:
         utterances: size of the second part.
-        speakers: as ``corpus/speaker``; None when some speaker is not known.
+        speakers: the known ones, as ``corpus/speaker``.
+        nameless: how many utterances of both parts have no speaker.
         sessions: as ``corpus/session``.
         repeated: how many utterances of the second part say a sentence that is also said in the first.
         spoken: how many utterances of the second part have a transcript or a sentence at all.
         copies: recordings that are identical byte for byte, one pair of ids a recording of the second part.
+        overlapping: stretches of one file that have more than a tenth of a second in common, one pair of ids a
+            stretch of the second part; without those in ``copies``.
         near_copies: recordings that are the same sound saved again (another format, rate or level, silence added,
-            a little noise), one pair of ids a recording of the second part; without those in ``copies``.
+            a little noise), one pair of ids a recording of the second part; without those above.
         recorded: how many utterances of the second part have a sound file.
         listened: whether ``near_copies`` were looked for.
     """
 
     utterances: int
-    speakers: list[str] | None
+    speakers: list[str]
+    nameless: int
     sessions: list[str]
     repeated: int
     spoken: int
     copies: list[tuple[str, str]]
+    overlapping: list[tuple[str, str]]
     near_copies: list[tuple[str, str]]
     recorded: int
     listened: bool
@@ -100,18 +108,19 @@ def normalise(text: str) -> str:
 
 
 def _overlap(first: UtteranceTable, second: UtteranceTable, store: FeatureStore | None) -> Overlap:
-    known = speakers_known(first + second)
     said = {_sentence(row) for row in first} - {None}
     spoken = [sentence for row in second if (sentence := _sentence(row)) is not None]
-    copies = _copies(first, second)
-    copied = {copy for _, copy in copies}
+    copies, overlapping = _copies(first, second)
+    copied = {copy for _, copy in copies + overlapping}
     return Overlap(
         utterances=len(second),
-        speakers=sorted(voices(first) & voices(second)) if known else None,
+        speakers=sorted(voices(first) & voices(second)),
+        nameless=sum(row.speaker is None for row in first + second),
         sessions=sorted(_sessions(first) & _sessions(second)),
         repeated=sum(sentence in said for sentence in spoken),
         spoken=len(spoken),
         copies=copies,
+        overlapping=overlapping,
         near_copies=near_copies(first, second.where(lambda row: row.key not in copied), store) if store else [],
         recorded=sum(row.path is not None for row in second),
         listened=store is not None,
@@ -129,19 +138,31 @@ def _sentence(row: Utterance) -> str | None:
     return f"{row.corpus}/{row.sentence}" if row.sentence is not None else None
 
 
-def _copies(first: UtteranceTable, second: UtteranceTable) -> list[tuple[str, str]]:
+def _copies(first: UtteranceTable, second: UtteranceTable) -> tuple[list[tuple[str, str]], list[tuple[str, str]]]:
+    """Pairs of the same stretch of the same file, and pairs of stretches that overlap."""
     sizes = {path: size for path in _paths(first, second) if (size := _size(path)) is not None}
     both = {sizes.get(path) for path in _paths(first)} & {sizes.get(path) for path in _paths(second)} - {None}
-    digests = {path: _digest(path) for path, size in sizes.items() if size in both}
-    known: dict[tuple[Any, ...], list[str]] = defaultdict(list)
+    digests = {path: made for path, size in sizes.items() if size in both and (made := _digest(path)) is not None}
+    known: dict[str, list[Utterance]] = defaultdict(list)
     for row in first:
         if row.path in digests:
-            known[digests[row.path], row.start, row.end].append(row.key)
-    return [
-        (known[sound][0], row.key)
-        for row in second
-        if row.path in digests and (sound := (digests[row.path], row.start, row.end)) in known
-    ]
+            known[digests[row.path]].append(row)
+    copies, overlapping = [], []
+    for row in second:
+        others = known.get(digests.get(row.path), [])
+        same = next((other for other in others if (other.start, other.end) == (row.start, row.end)), None)
+        crossed = next((other for other in others if _shared(row, other) > _SHARED), None)
+        if same is not None:
+            copies.append((same.key, row.key))
+        elif crossed is not None:
+            overlapping.append((crossed.key, row.key))
+    return copies, overlapping
+
+
+def _shared(one: Utterance, other: Utterance) -> float:
+    """Seconds that two stretches of one file have in common, if they are long enough."""
+    ends = (math.inf if row.end is None else row.end for row in (one, other))
+    return min(ends) - max(one.start or 0.0, other.start or 0.0)
 
 
 def _paths(*tables: Iterable[Utterance]) -> dict[Path, None]:
@@ -167,14 +188,18 @@ def _lines(overlap: Overlap, part: str, always: bool) -> list[str]:
     if not overlap.utterances:
         return []
     lines = []
-    if overlap.speakers is None:
-        lines.append(f"Not every speaker is known, so training and {part} may share speakers.")
-    elif overlap.speakers:
+    if overlap.speakers:
+        known = "known speaker" if overlap.nameless else "speaker"
         lines.append(
-            f"{_count(len(overlap.speakers), 'speaker')} of {part} {_verb(len(overlap.speakers))} in training too "
+            f"{_count(len(overlap.speakers), known)} of {part} {_verb(len(overlap.speakers))} in training too "
             f"({_some(overlap.speakers)}): the scores do not tell how the model does on new voices."
         )
-    elif always:
+    if overlap.nameless:
+        lines.append(
+            f"Not every speaker is known ({_count(overlap.nameless, 'utterance')} without one), so training and "
+            f"{part} may share speakers{' besides' if overlap.speakers else ''}."
+        )
+    elif always and not overlap.speakers:
         lines.append(f"No speaker of {part} is in training.")
     if overlap.sessions:
         lines.append(
@@ -201,20 +226,27 @@ def _lines(overlap: Overlap, part: str, always: bool) -> list[str]:
             f"{_count(len(pairs), 'recording')} of {part} {_verb(len(pairs))} in training too, byte for byte "
             f"({_some(pairs)}): leave one of each pair out."
         )
+    if overlap.overlapping:
+        pairs = [f"{copy} and {original}" for original, copy in overlap.overlapping]
+        lines.append(
+            f"{_count(len(pairs), 'stretch')} of {part} {_verb(len(pairs))} partly in training too, cut from the "
+            f"same file ({_some(pairs)}): keep stretches that overlap in one part."
+        )
     if overlap.near_copies:
         pairs = [f"{copy} is {original}" for original, copy in overlap.near_copies]
         lines.append(
             f"{_count(len(pairs), 'recording')} of {part} {_verb(len(pairs))} nearly identical to one in training "
             f"({_some(pairs)}): the same sound saved again; leave one of each pair out."
         )
-    if always and overlap.recorded and not overlap.copies and not overlap.near_copies:
+    if always and overlap.recorded and not (overlap.copies or overlap.overlapping or overlap.near_copies):
         saved = ", nor the same sound saved again" if overlap.listened else ""
         lines.append(f"No recording of {part} is a copy of one in training{saved}.")
     return lines
 
 
 def _count(number: int, thing: str) -> str:
-    return f"{number} {thing}" if number == 1 else f"{number} {thing}s"
+    plural = f"{thing}es" if thing.endswith("ch") else f"{thing}s"
+    return f"{number} {thing if number == 1 else plural}"
 
 
 def _verb(number: int) -> str:

@@ -13,7 +13,7 @@ from emollm.errors import UserError
 from emollm.metrics.measure import measure
 from emollm.metrics.results import Results
 
-_NAME_BYTES = 64
+_NAME_BYTES = 256
 
 
 class EmotionMetrics(Metric):
@@ -111,7 +111,7 @@ class EmotionMetrics(Metric):
 
 
 def _to_bytes(names: Sequence[str]) -> Tensor:
-    """Names as (N, 64) bytes, which can be gathered between processes as strings cannot."""
+    """Names as (N, 256) bytes, which can be gathered between processes as strings cannot."""
     encoded = [name.encode() for name in names]
     for name in encoded:
         if len(name) > _NAME_BYTES:

@@ -52,8 +52,15 @@ def test_a_part_without_utterances_has_nothing_to_say():
 
 def test_unknown_speakers_are_not_called_apart():
     report = audit(split([row("1")], [row("2", speaker="b")]))
-    assert report.test.speakers is None
-    assert report.lines()[0] == "Not every speaker is known, so training and test may share speakers."
+    assert report.lines()[0] == (
+        "Not every speaker is known (1 utterance without one), so training and test may share speakers."
+    )
+
+
+def test_known_speakers_that_are_shared_are_told_though_others_are_unknown():
+    report = audit(split([row("1", speaker="a"), row("2")], [row("3", speaker="a")]))
+    assert report.lines()[0].startswith("1 known speaker of test is in training too (c/a)")
+    assert report.lines()[1].endswith("so training and test may share speakers besides.")
 
 
 @pytest.mark.parametrize(
@@ -94,6 +101,30 @@ def test_two_stretches_of_one_file_are_no_copies(tmp_path):
     first = row("1", tmp_path / "a", start=0.0, end=1.0)
     assert not audit(split([first], [row("2", tmp_path / "a", start=1.0, end=2.0)])).test.copies
     assert audit(split([first], [row("2", tmp_path / "a", start=0.0, end=1.0)])).test.copies
+
+
+@pytest.mark.parametrize(
+    ("train", "test", "overlap"),
+    [
+        ((0, 5), (3, 8), True),
+        ((0, 10), (4, 7), True),
+        ((None, None), (2, 5), True),
+        ((4, 7), (None, None), True),
+        ((0, 5), (5, 8), False),
+        ((0, 5.05), (5, 8), False),
+    ],
+)
+def test_stretches_of_one_file_that_overlap_are_told(tmp_path, train, test, overlap):
+    (tmp_path / "a").write_bytes(b"sound")
+    (tmp_path / "again").write_bytes(b"sound")
+    for file in ("a", "again"):
+        first = row("1", tmp_path / "a", start=train[0], end=train[1])
+        second = row("2", tmp_path / file, start=test[0], end=test[1])
+        report = audit(split([first], [second]), listen=False)
+        assert report.test.overlapping == ([("c/1", "c/2")] if overlap else [])
+        assert not report.test.copies
+        assert any("1 stretch of test is partly in training too" in line for line in report.lines()) == overlap
+        assert any("No recording of test is a copy" in line for line in report.lines()) != overlap
 
 
 def test_only_files_of_equal_size_are_read(tmp_path, monkeypatch):

@@ -8,7 +8,7 @@ import warnings
 from abc import ABC, abstractmethod
 from collections import Counter
 from collections.abc import Sequence
-from pathlib import Path
+from pathlib import Path, PurePath
 from typing import Any, ClassVar
 
 from emollm.data.corpora.files import archives, sound_files, stem_of, tell_left_out
@@ -69,9 +69,15 @@ class FileNameCorpus(Corpus):
     def describe(self, match: re.Match[str]) -> dict[str, Any] | None:
         """The fields of ``Utterance`` that a file name tells; None for what is no part of the corpus."""
 
-    def named(self, path: Path) -> str:
+    def named(self, path: PurePath) -> str:
         """What ``pattern`` is held against: the file's name without its suffix."""
         return stem_of(path)
+
+    def identify(self, path: PurePath) -> str | None:
+        """The id of the recording that a file is, by its name; None for what is none of this corpus."""
+        match = self.pattern.fullmatch(self.named(path))
+        values = None if match is None else self.describe(match)
+        return None if values is None else values.get("id", match[0])
 
     def read(self) -> UtteranceTable:
         """Every recording once, sorted by name.
@@ -123,6 +129,8 @@ class FileNameCorpus(Corpus):
             f"{self.name}: sound files below {folder} that are not named like {self.example} are passed over",
             "correct their names if they belong to the corpus",
         )
+        if self.published is not None and len(rows) < self.published:
+            tell_left_out(archives(folder), f"{self.name}: archives below {folder} are not read", "unpack them")
         # Whoever tries a few recordings knows that others are missing; whose copy broke off does not.
         if self.published is not None and self.published / 2 < len(rows) < self.published:
             warnings.warn(

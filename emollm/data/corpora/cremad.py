@@ -15,6 +15,8 @@ from emollm.data.utterance import Utterance, UtteranceTable
 
 _LABELS = {"ANG": "angry", "DIS": "disgust", "FEA": "fear", "HAP": "happy", "NEU": "neutral", "SAD": "sad"}
 _VOTES = {label[0].upper(): label for label in _LABELS.values()}
+_NAMELESS = re.compile(r"(unnamed: \d+)?")  # columns without a name, as the owners or pandas write them
+_OTHERS = re.compile(r"[23]\d{5}")  # rows of the face, and of both
 _LEVELS = {"LO": "low", "MD": "medium", "HI": "high", "XX": None, "X": None}
 _SENTENCES = {
     "IEO": "It's eleven o'clock.",
@@ -111,15 +113,20 @@ def _read_votes(folder: Path, faults: Faults) -> dict[str, dict[str, float]]:
         if file := find_table(folder, "tabulatedVotes.csv"):
             for line, row in read_rows(file, ("filename", *(code.lower() for code in _VOTES)), faults):
                 # The first digit of a row's name is what was shown: 1 voice, 2 face, 3 both.
-                if re.fullmatch(r"[23]\d{5}", next(iter(row.values()))):
+                if any(_OTHERS.fullmatch(cell) for name, cell in row.items() if _NAMELESS.fullmatch(name)):
                     continue
                 try:
                     counts = {label: read_number(row[code.lower()]) for code, label in _VOTES.items()}
+                    if any(count is not None and count < 0 for count in counts.values()):
+                        raise ValueError
                 except ValueError:
-                    faults.add(f"{file}, line {line}: the counts of votes (A, D, F, H, N, S) must be numbers.")
+                    faults.add(
+                        f"{file}, line {line}: the counts of votes (A, D, F, H, N, S) must be numbers, none of "
+                        "them below 0."
+                    )
                     continue
-                voted = {label: count for label, count in counts.items() if count}
-                found.setdefault(_clip(row["filename"]), voted)
+                if voted := {label: count for label, count in counts.items() if count}:
+                    found.setdefault(_clip(row["filename"]), voted)
     with faults.gather():
         if file := find_table(folder, "summaryTable.csv"):
             for line, row in read_rows(file, ("filename", "voicevote"), faults):

@@ -6,9 +6,9 @@ import json
 import math
 import re
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
-from pathlib import Path, PurePosixPath
+from pathlib import Path, PurePath, PurePosixPath
 from typing import Any
 
 from emollm.data.corpora.ased import Ased
@@ -20,6 +20,7 @@ from emollm.data.corpora.esd import Esd
 from emollm.data.corpora.faults import Faults
 from emollm.data.corpora.files import parts_of, sound_files, stem_of
 from emollm.data.corpora.ravdess import Ravdess
+from emollm.data.corpora.savee import Savee
 from emollm.data.corpora.shemo import Shemo
 from emollm.data.corpora.tess import Tess
 from emollm.data.corpora.text import read_text
@@ -30,10 +31,9 @@ from emollm.errors import UserError
 
 _PARTS = {"train": "train", "valid": "validation", "test": "test"}
 _NAMED: dict[str, type[FileNameCorpus]] = {
-    reader.name: reader for reader in (Ased, CremaD, Emodb, Emovo, Esd, Ravdess, Shemo, Tess, Urdu)
+    reader.name: reader for reader in (Ased, CremaD, Emodb, Emovo, Esd, Ravdess, Savee, Shemo, Tess, Urdu)
 }
 _IEMOCAP = re.compile(r"Ses(?P<session>\d\d)[FM]_\w+_(?P<letter>[FM])\w*\d+")
-_SAVEE = re.compile(r"(?P<speaker>DC|JE|JK|KL)_(?P<sentence>[a-z]{1,2}\d\d)")
 _SPOKEN = re.compile(r"(?P<key>\S+) .*<id=.*,spk=(?P<speaker>[^,>]*),emotion=")
 _FROM_NAME = ("speaker", "gender", "transcript", "sentence", "language", "session")
 
@@ -119,7 +119,8 @@ class EmoBox(Corpus):
             stem_of(PurePosixPath(wav)) for wav in {record.values["wav"] for record in records.values()}
         )
         repeated = {stem for stem, count in stems.items() if count > 1}
-        find = _Finder(locate(self.audio), repeated) if self.audio else _Finder(folder.parent.parent, None)
+        place = locate(self.audio) if self.audio else folder.parent.parent
+        find = _Finder(place, repeated if self.audio else None, self._identify)
         chosen = [record for record in records.values() if self.fold in record.parts]
         order = list(_PARTS)
         chosen.sort(key=lambda record: order.index(record.parts[self.fold]))
@@ -158,6 +159,11 @@ class EmoBox(Corpus):
             **facts,
         )
 
+    def _identify(self, path: PurePath) -> str:
+        """What a recording is called, whatever its owners and EmoBox name the file."""
+        reader = _NAMED.get(self.name)
+        return (reader(self.root).identify(path) if reader else None) or stem_of(path)
+
     def _from_name(self, stem: str) -> dict[str, Any]:
         """What the name of a recording tells, where a reader of the corpus knows it."""
         if self.name == "iemocap" and (match := _IEMOCAP.fullmatch(stem)):
@@ -168,8 +174,6 @@ class EmoBox(Corpus):
                 "gender": {"F": "female", "M": "male"}[match["letter"]],
                 "language": "en",
             }
-        if self.name == "savee" and (match := _SAVEE.fullmatch(stem)):
-            return {**match.groupdict(), "gender": "male", "language": "en"}
         reader = _NAMED.get(self.name)
         match = reader.pattern.fullmatch(stem) if reader else None
         if reader is None or match is None:
@@ -181,8 +185,9 @@ class EmoBox(Corpus):
 class _Finder:
     """From a path as EmoBox writes it to the recording: at that place, else by name below the folder."""
 
-    def __init__(self, root: Path, repeated: set[str] | None) -> None:
+    def __init__(self, root: Path, repeated: set[str] | None, identify: Callable[[PurePath], str]) -> None:
         self.root = root
+        self.identify = identify
         # Names that the lists have more than once: MELD has three dia0_utt0. None: names are not searched for.
         self.repeated = repeated
         self._index: dict[str, list[Path]] | None = None
@@ -194,8 +199,8 @@ class _Finder:
         if self._index is None:
             self._index = {}
             for sound in sound_files(self.root):
-                self._index.setdefault(stem_of(sound), []).append(sound)
-        found = max(self._index.get(path.stem, []), key=lambda other: _common(path, other), default=path)
+                self._index.setdefault(self.identify(sound), []).append(sound)
+        found = max(self._index.get(self.identify(path), []), key=lambda other: _common(path, other), default=path)
         # The clip of another part would be a wrong one; better a missing file, which the validator names.
         return path if path.stem in self.repeated and not _common(path, found) else found
 

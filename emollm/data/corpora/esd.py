@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import re
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 from emollm.data.corpora.base import FileNameCorpus
 from emollm.data.corpora.faults import Faults
-from emollm.data.corpora.files import find_files, parts_of
+from emollm.data.corpora.files import find_files, parts_of, tell_left_out
 from emollm.data.corpora.rows import mend
 from emollm.data.corpora.text import read_text
 from emollm.data.labels import EMOTIONS, canonical
@@ -87,12 +88,21 @@ class Esd(FileNameCorpus):
                 found = filter(None, map(_LINE.fullmatch, lines))
                 texts |= {match["id"]: mend(_EMOTION.sub("", match["text"])) for match in found}
         faults.check()
-        return table.map(lambda row: _with_folders(replace(row, transcript=texts.get(row.id) or None)))
+        root = self.folder()
+        placed = table.map(lambda row: _with_folders(replace(row, transcript=texts.get(row.id) or None), root))
+        pairs = zip(table, placed, strict=True)
+        tell_left_out(
+            [f"{row.id} in a folder of {other.label}" for row, other in pairs if row.label != other.label],
+            f"{self.name}: recordings below {root} lie in another emotion's folder than their number says, and "
+            "the folder counts",
+            "move them, or correct their numbers",
+        )
+        return placed
 
 
-def _with_folders(row: Utterance) -> Utterance:
+def _with_folders(row: Utterance, root: Path) -> Utterance:
     """Folders, where they speak, know better than the number which emotion and part a recording is."""
-    for name in parts_of(row.path)[-3:-1] if row.path else ():
+    for name in parts_of(row.path.relative_to(root))[-3:-1] if row.path else ():
         if canonical(name) in EMOTIONS:
             row = replace(row, label=canonical(name))
         elif name.casefold() == "evaluation":  # the owners' word for what models are chosen on

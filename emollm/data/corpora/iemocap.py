@@ -31,6 +31,8 @@ _LABELS = {
     "sur": "surprise",
     "xxx": None,  # the annotators did not agree
 }
+_PUBLISHED = 10039
+_SCALE = (0.0, 6.0)  # 1 to 5, and room for means that were rounded or scaled by hand
 _TURN = re.compile(
     r"\[(?P<start>[\d.]+) *- *(?P<end>[\d.]+)\]\s+(?P<id>Ses\d\d[FM]_\w+_[FM]\w*\d+)\s+(?P<label>\S+)"
     r"\s+\[(?P<v>[\d.-]+), *(?P<a>[\d.-]+), *(?P<d>[\d.-]+)\]"
@@ -112,6 +114,12 @@ class Iemocap(Corpus):
                     sound = sounds.get(turn.id, path) if heard else None
                     rows.append(_utterance(turn, position, stem_of(file), sound, texts))
         faults.check()
+        judged = {stem_of(file) for file in evaluations}
+        tell_left_out(
+            [stem_of(file) for file in transcriptions if stem_of(file) not in judged],
+            f"{self.name}: dialogues below {folder} have a transcription and no evaluation, and are passed over",
+            "restore dialog/EmoEvaluation/*.txt",
+        )
         self._tell(rows, sounds, folder)
         return UtteranceTable(rows)
 
@@ -121,6 +129,12 @@ class Iemocap(Corpus):
             warnings.warn(
                 f"{self.name}: the sound files below {folder} are not of single turns, so it is read as text: "
                 "restore sentences/wav.",
+                stacklevel=3,
+            )
+        if _PUBLISHED / 2 < len(rows) < _PUBLISHED:
+            warnings.warn(
+                f"{self.name}: {len(rows)} of the {_PUBLISHED} turns that the corpus has are judged below "
+                f"{folder}: restore the others, or say so with your results.",
                 stacklevel=3,
             )
         judged = {row.id for row in rows}
@@ -164,7 +178,7 @@ def _utterance(turn: _Turn, position: int, dialogue: str, path: Path | None, tex
     return Utterance(
         id=turn.id,
         path=path,
-        transcript=texts.get(turn.id),
+        transcript=texts.get(turn.id) or None,
         label=_LABELS[turn.label],
         speaker=f"Ses{number:02}{letter}",
         corpus=Iemocap.name,
@@ -198,6 +212,11 @@ def _turns(file: Path, faults: Faults) -> list[_Turn]:
             elif turn.label not in _LABELS:
                 faults.add(
                     f"{file}, line {number}: {turn.id} is labelled '{turn.label}', none of {', '.join(_LABELS)}."
+                )
+            elif not all(_SCALE[0] <= v <= _SCALE[1] for v in (turn.valence, turn.arousal, turn.dominance)):
+                faults.add(
+                    f"{file}, line {number}: {turn.id} has a valence, arousal or dominance that is not from 1 to "
+                    "5: correct it."
                 )
             else:
                 turns.append(turn)

@@ -17,6 +17,12 @@ from emollm.errors import UserError
 
 # The owners' names of the parts, and ours.
 _PARTS = {"train": "train", "dev": "validation", "test": "test"}
+_PUBLISHED = {"train": 9989, "dev": 1109, "test": 2610}
+_WORDS = {
+    "train": {"train", "training"},
+    "dev": {"dev", "development", "val", "valid", "validation"},
+    "test": {"test", "testing"},
+}
 _COLUMNS = ("utterance", "speaker", "emotion", "dialogue_id", "utterance_id")
 _EMOTIONS = ("angry", "disgust", "fear", "happy", "neutral", "sad", "surprise")
 _CLIP = re.compile(r"dia(\d+)_utt(\d+)", re.IGNORECASE)
@@ -98,7 +104,14 @@ class Meld(Corpus):
     def _part(self, part: str, file: Path, clips: dict[Clip, Path], faults: Faults) -> list[Utterance]:
         there = next((path.parent for (of, _, _), path in clips.items() if of == part), None)
         found: list[tuple[int, int, Utterance]] = []
-        for line, row in read_rows(file, _COLUMNS, faults):
+        table = read_rows(file, _COLUMNS, faults)
+        if _PUBLISHED[part] / 2 < len(table) < _PUBLISHED[part]:
+            warnings.warn(
+                f"{self.name}: {file} has {len(table)} of the {_PUBLISHED[part]} utterances of this part: take "
+                "the whole table, or say so with your results.",
+                stacklevel=3,
+            )
+        for line, row in table:
             try:
                 dialogue, turn = _whole(row["dialogue_id"]), _whole(row["utterance_id"])
             except ValueError:
@@ -164,8 +177,9 @@ def _clips(folder: Path) -> dict[Clip, Path]:
 
 
 def _part_of_folder(name: str) -> str | None:
-    words = {"train": "train", "dev": "dev", "val": "dev", "test": "test"}
-    return next((part for word, part in words.items() if word in name.casefold()), None)
+    """By whole words, also in camel case: ``latest`` holds no test."""
+    words = {word.casefold() for word in re.findall(r"[A-Z]?[a-z]+|[A-Z]+(?![a-z])", name)}
+    return next((part for part, known in _WORDS.items() if words & known), None)
 
 
 def _whole(text: str) -> int:

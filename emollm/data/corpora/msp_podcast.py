@@ -42,6 +42,7 @@ _LABELS = {
 _PARTITIONS = {"train": "train", "development": "validation", "validation": "validation"} | dict.fromkeys(
     ("test1", "test2", "test3"), "test"
 )
+_SCALE = (0.0, 8.0)  # 1 to 7, and room for means that were rounded or scaled by hand
 _COLUMNS = ("filename", "emoclass", "split_set")
 _OPTIONAL = ("EmoVal", "EmoAct", "EmoDom", "SpkrID", "Gender")
 _TABLES = ("labels_consensus.csv", "labels_concensus.csv", "labels_consensus.json", "labels_concensus.json")
@@ -153,6 +154,7 @@ def _values(where: str, row: dict[str, str]) -> dict[str, Any]:
     """
     wrong = [] if row["filename"] else ["FileName is empty"]
     code, partition = row["emoclass"].upper(), row["split_set"]
+    code = "" if code in ("NAN", "N/A") else code  # as pandas writes an empty cell
     split = _PARTITIONS.get(partition.casefold())
     if code and code not in _LABELS:
         wrong.append(f"EmoClass is '{row['emoclass']}', none of {', '.join(_LABELS)}")
@@ -163,8 +165,10 @@ def _values(where: str, row: dict[str, str]) -> dict[str, Any]:
         text = row.get(column.lower(), "")
         try:
             numbers[field] = read_number(text)
+            if numbers[field] is not None and not _SCALE[0] <= numbers[field] <= _SCALE[1]:
+                raise ValueError
         except ValueError:
-            wrong.append(f"{column} is '{text}', which is no number")
+            wrong.append(f"{column} is '{text}', which is no number from 1 to 7")
     if wrong:
         raise UserError(f"{where} ({row['filename']}): {'; '.join(wrong)}.")
     speaker, gender = row.get("spkrid", ""), row.get("gender", "").lower()

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import contextlib
 import csv
 import io
 import math
+import re
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -17,11 +17,10 @@ from emollm.errors import UserError
 
 _DELIMITERS = (",", ";", "\t", "|")
 # Windows-1252 puts curly quotes where Latin-1 and Unicode have control characters that no text contains.
-_QUOTES = {
-    code: bytes([code]).decode("cp1252")
-    for code in range(0x80, 0xA0)
-    if code not in (0x81, 0x8D, 0x8F, 0x90, 0x9D)
-}
+_FREE = "\x81\x8d\x8f\x90\x9d"
+_QUOTES = {code: bytes([code]).decode("cp1252") for code in range(0x80, 0xA0) if chr(code) not in _FREE}
+# Two or three letters that are one of Latin or of typography, each byte of it read as a letter.
+_BROKEN = re.compile(r"[\u00c2-\u00c5][^\x00-\x7f]|\u00e2\u20ac[^\x00-\x7f]")
 
 Cells = tuple[int, list[str]]
 """The line that a row begins at, counted from 1, and its cells."""
@@ -80,6 +79,8 @@ def read_cells(text: str, file: Path, faults: Faults) -> Iterator[Cells]:
     strict = True
     try:
         lines = list(_parse(body, delimiter, strict=True))
+        if delimiter == "\t" and any("\t" in cell and "\n" in cell for _, _, cells in lines for cell in cells):
+            raise _Unreadable(1, "a quotation that goes on in other rows")
     except _Unreadable:
         # In a TSV quotes are often plain characters; in a CSV they are at times not doubled.
         strict = False
@@ -155,10 +156,23 @@ def mend(text: str) -> str:
     """A text with the quotes, dashes and accents that its writer meant, and single blanks.
 
     Two faults are common: Windows-1252 read as Latin-1 (an apostrophe is U+0092), and UTF-8 read as Windows-1252
-    (an apostrophe is three odd letters).
+    (an apostrophe is three odd letters). Of a text that holds both right and broken letters the broken ones that
+    are certain are mended.
     """
     text = text.translate(_QUOTES)
     if any(mark in text for mark in ("\u00e2\u20ac", "\u00c3")):
-        with contextlib.suppress(UnicodeError):  # a real \u00c3, or a mixture: better left than guessed at
-            text = text.encode("cp1252").decode("utf-8")
+        text = _as_utf8(text) or _BROKEN.sub(lambda match: _as_utf8(match[0]) or match[0], text)
     return " ".join(text.split())
+
+
+def _as_utf8(text: str) -> str | None:
+    """What was meant by UTF-8 that was read as Windows-1252; None if it was not."""
+    try:
+        return b"".join(_byte(letter) for letter in text).decode()
+    except UnicodeError:
+        return None
+
+
+def _byte(letter: str) -> bytes:
+    # The five codes that Windows-1252 leaves free pass as they are, as in all browsers.
+    return letter.encode("latin-1" if letter in _FREE else "cp1252")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from pathlib import Path
+from pathlib import Path, PurePath
 from typing import Any
 
 from emollm.data.corpora.base import FileNameCorpus
@@ -41,9 +41,10 @@ class Savee(FileNameCorpus):
     pattern = re.compile(rf"(?P<speaker>{'|'.join(_SPEAKERS)})_(?P<emotion>[A-Z]+)(?P<number>\d\d)", re.IGNORECASE)
     example = "DC/a01.wav or DC_a01.wav"
 
-    def named(self, path: Path) -> str:
+    def named(self, path: PurePath) -> str:
         """The file's name, behind the name of its folder if that is a speaker's."""
-        stem, folder = stem_of(path), parts_of(path.absolute())[-2].upper()
+        stem = stem_of(path)
+        folder = parts_of(Path(path).absolute())[-2].upper()
         return f"{folder}_{stem}" if folder in _SPEAKERS and not self.pattern.fullmatch(stem) else stem
 
     def describe(self, match: re.Match[str]) -> dict[str, Any]:

@@ -36,6 +36,7 @@ class Tess(FileNameCorpus):
         part = match.groupdict()
         speaker = f"{part['speaker'].upper()[:2]}F"
         return {
+            "id": f"{speaker}_{part['word']}_{part['emotion']}",
             "label": canonical(part["emotion"]),
             "transcript": f"Say the word {part['word']}",
             "sentence": part["word"],

@@ -14,6 +14,12 @@ _MARKS = (
     (codecs.BOM_UTF16_LE, "utf-16"),
     (codecs.BOM_UTF16_BE, "utf-16"),
 )
+_NO_TEXT = (
+    (b"pk\x03\x04", "a packed file (a spreadsheet or a zip archive)"),
+    (b"version https://git-lfs", "a pointer to a file that Git LFS keeps elsewhere"),
+    (b"<!doctype html", "a web page"),
+    (b"<html", "a web page"),
+)
 
 
 def read_text(path: Path, fallback: str = "cp1252") -> str:
@@ -28,12 +34,15 @@ def read_text(path: Path, fallback: str = "cp1252") -> str:
         fallback: the encoding that writers of this corpus use besides.
 
     Raises:
-        UserError: when there is no such file, or it cannot be read.
+        UserError: when there is no such file, or it cannot be read, or is something else under a text's name.
     """
     try:
         data = path.read_bytes()
     except OSError as error:
         raise UserError(f"{path} cannot be read ({error.strerror}): check its name and permissions.") from error
+    kind = next((kind for start, kind in _NO_TEXT if data.lstrip()[:40].lower().startswith(start)), None)
+    if kind is not None:
+        raise UserError(f"{path} is {kind}: put the text file itself in its place.")
     encoding = _encoding(data)
     if encoding != "utf-8":
         text = data.decode(encoding, errors="replace")

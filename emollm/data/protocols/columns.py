@@ -6,7 +6,7 @@ from collections import Counter
 
 from emollm.data.protocols.base import Fold, Protocol, Split, finish
 from emollm.data.protocols.parts import part_of
-from emollm.data.protocols.speakers import required
+from emollm.data.protocols.speakers import carve_validation, required
 from emollm.data.utterance import UtteranceTable
 from emollm.errors import UserError
 
@@ -16,7 +16,8 @@ class ColumnSplit(Protocol):
 
     Args:
         column: name of the column.
-        validation: share of the training utterances kept for validation, by speaker, where the column names none.
+        validation: share of a corpus's training utterances kept for validation, by speaker, where the column names
+            none of that corpus.
         seed: of the choice of validation speakers.
     """
 
@@ -37,10 +38,17 @@ class ColumnSplit(Protocol):
             part: UtteranceTable(row for row, value in zip(table, values, strict=True) if part_of(value) == part)
             for part in ("train", "validation", "test")
         }
-        name = f"the column '{self.column}'"
-        if len(parts["validation"]):
-            return finish(name, parts["train"], parts["validation"], parts["test"])
-        return self.hold_out(name, parts["train"], parts["test"])
+        name, train, validation = f"the column '{self.column}'", parts["train"], parts["validation"]
+        if not len(validation):
+            return self.hold_out(name, train, parts["test"])
+        # Of several corpora, those without a validation part would have no say in which model is kept.
+        lacking = set(train.unique("corpus")) - set(validation.unique("corpus"))
+        _, more, how = carve_validation(train.where(lambda row: row.corpus in lacking), self.validation, self.seed)
+        if len(more):
+            kept = {row.key for row in more}
+            train, validation = train.where(lambda row: row.key not in kept), validation + more
+            name += f", validation of {', '.join(sorted(lacking))} drawn{f' {how}' if how else ''}"
+        return finish(name, train, validation, parts["test"])
 
 
 class FoldColumn(Protocol):

@@ -78,6 +78,8 @@ def carve_validation(
 ) -> tuple[UtteranceTable, UtteranceTable, str]:
     """Keep a part of the training side for validation: whole speakers, as long as there are two.
 
+    Where a corpus names the speakers of some utterances only, as MSP-Podcast, the others are trained on.
+
     Args:
         table: the training side.
         fraction: share of the utterances; 0 carves nothing.
@@ -88,9 +90,14 @@ def carve_validation(
     """
     if fraction <= 0 or len(table) < 2:
         return table, UtteranceTable(), ""
-    if len(set(speaker_keys(table))) > 1:
-        train, validation = draw(table, fraction, seed)
-        return train, validation, ""
+    named = {row.corpus for row in table if row.speaker is not None}
+    known = table.where(lambda row: row.speaker is not None or row.corpus not in named)
+    if len(set(speaker_keys(known))) > 1:
+        _, validation = draw(known, fraction, seed)
+        drawn = {row.key for row in validation}
+        nameless = len(table) - len(known)
+        how = f"of known speakers ({nameless} utterances of unknown ones are trained on)" if nameless else ""
+        return table.where(lambda row: row.key not in drawn), validation, how
     train, validation = draw(table, fraction, seed, key=utterance_keys)
     return train, validation, "by utterance (there is one training speaker)"
 

@@ -2,12 +2,14 @@
 
 import copy
 import random
+from dataclasses import replace
 
 import pytest
 
 from emollm.data.corpora import Emodb, Ravdess
 from emollm.data.protocols import (
     ColumnSplit,
+    CrossCorpus,
     FoldColumn,
     GroupedKFold,
     LeaveOneSessionOut,
@@ -235,6 +237,30 @@ def test_some_speakers_missing_is_an_error():
         SpeakerSplit().split(table() + anonymous(3))
     mixed = SpeakerSplit().split(table() + anonymous(20, "other"))
     assert not mixed.speaker_independent
+
+
+def test_of_speakers_known_in_part_the_known_ones_validate():
+    """MSP-Podcast does not know all of its speakers, and nobody can name them."""
+    known = table()
+    nameless = UtteranceTable(Utterance(id=f"x{index}", corpus="c") for index in range(10))
+    train, validation, how = carve_validation(known + nameless, 0.2, seed=0)
+    assert len(validation)
+    assert None not in validation.values("speaker")
+    assert not speakers(train) & speakers(validation)
+    assert len(train) + len(validation) == len(known) + 10
+    assert how == "of known speakers (10 utterances of unknown ones are trained on)"
+    protocol = CrossCorpus(train=["c"], test=["other"])
+    split = protocol.split(known + nameless + table(corpus="other"))
+    assert split.name.endswith("(10 utterances of unknown ones are trained on), speakers unknown")
+
+
+def test_a_corpus_without_a_validation_part_gets_one_beside_a_corpus_that_has_one():
+    other = table(corpus="d").map(lambda row: replace(row, split="test" if row.split == "test" else "train"))
+    split = ColumnSplit().split(table() + other)
+    assert split.validation.unique("corpus") == ["c", "d"]
+    assert split.name == "the column 'split', validation of d drawn"
+    assert {row.key for row in ColumnSplit().split(table()).validation} <= {row.key for row in split.validation}
+    assert ColumnSplit(validation=0).split(table() + other).validation.unique("corpus") == ["c"]
 
 
 def test_one_speaker_needs_the_random_split():
