@@ -62,10 +62,11 @@ def fit_and_test(
     """
     data, collector, best = data.again(), Collector(), BestCheckpoint()
     best.dirpath = str(folder)
+    device = main.strategy.root_device
     trainer = Trainer(
         accelerator=main.accelerator,
-        devices=1,
-        precision=main.precision,
+        devices=1 if device.index is None else [device.index],
+        precision="32-true" if baseline.method == "probe" else main.precision,
         max_epochs=epochs,
         logger=False,
         callbacks=[best, collector],

@@ -96,6 +96,8 @@ class Evaluator:
         figures = self.module.metrics[self.part]
         results, rate = figures.results(), figures.word_error_rate()
         frame = to_frame(predictions, self.module.labels)
+        # Before all that comes beside: whatever happens there, this pass is not lost.
+        written = [self._write("predictions.csv", frame)] if self.trainer.is_global_zero else []
         content = self._content()
         if rate is not None:
             content["wer"] = rate
@@ -108,7 +110,6 @@ class Evaluator:
                 content["rows"] += self._ablated() + self._compared(predictions)
         if not self.trainer.is_global_zero:
             return None
-        written = [self._write("predictions.csv", frame)]
         if rate is not None:
             self.console.print(f"WER {100 * rate:.1f} %, case and punctuation apart.", highlight=False)
         if results is not None:

@@ -104,10 +104,11 @@ def from_scores(
     if predictions is None and probabilities is not None:
         predictions = probabilities.argmax(-1)
     seconds = (batch.lengths / SAMPLE_RATE).tolist()
+    # All at once: on a GPU each look at a number waits for all that goes before.
+    chosen_labels = predictions.tolist() if predictions is not None else [-1] * len(batch)
+    shares = probabilities.tolist() if probabilities is not None else [[]] * len(batch)
     rows = []
-    for index, utterance in enumerate(batch.utterances):
-        chosen = int(predictions[index]) if predictions is not None else -1
-        values = probabilities[index].tolist() if probabilities is not None else []
+    for index, (utterance, chosen, values) in enumerate(zip(batch.utterances, chosen_labels, shares, strict=True)):
         rows.append(
             Prediction(
                 utterance=utterance,

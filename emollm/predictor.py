@@ -53,7 +53,7 @@ class Predictor:
         self._collate = Collate({})
         self._transcripts: Transcripts | None = None
         if transcriber != "none" and module.needs_transcript:
-            self._transcripts = Transcripts(transcriber, SoundIndex())
+            self._transcripts = Transcripts(transcriber, SoundIndex(), module.device)
 
     @property
     def labels(self) -> list[str]:

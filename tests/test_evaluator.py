@@ -5,6 +5,7 @@ import json
 import numpy as np
 import pandas as pd
 import pytest
+import torch
 import yaml
 
 from emollm.calibrate import file_beside, read_beside
@@ -147,7 +148,7 @@ def test_validate_tells_that_confidences_could_not_be_calibrated(small_run, tmp_
 
 def test_the_asr_ablation_reads_what_a_recogniser_wrote(small_run, tmp_path, monkeypatch):
     class Recogniser:
-        def __init__(self, source: str) -> None:
+        def __init__(self, source: str, device: torch.device) -> None:
             assert source == "packaged:whisper-base"
 
         def __call__(self, samples: np.ndarray, language: str | None = None) -> str:

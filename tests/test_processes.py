@@ -60,6 +60,9 @@ NEAR = 2e-4  # chances are written with four decimals
 REPORT = ["--ablations", "none", "--baselines", "none", "--data.batch_size", "1"]
 
 
+WORDS = ["--data.batch_size", "1", "--model.max_answer_tokens", "3", "--model.prompt"]
+
+
 @pytest.fixture(scope="module")
 def one(home):
     """What a single process makes of it."""
@@ -68,6 +71,8 @@ def one(home):
     model = checkpoints(output) / "best.ckpt"
     assert main(command("test", home, output, "--ckpt_path", model, *REPORT)) == 0
     assert main(predict(home, model, output / "predictions")) == 0
+    for task in ("asr", "joint"):
+        assert main(command("validate", home, output / task, "--ckpt_path", model, *WORDS, task)) == 0
     return output
 
 
@@ -89,6 +94,10 @@ def two(home, one):
         command("test", home, output, "--ckpt_path", model, *REPORT),
         predict(home, model, output / "predictions"),
         predict(home, model, killed),
+        *(
+            command("validate", home, output / task, "--ckpt_path", model, *WORDS, task)
+            for task in ("asr", "joint")
+        ),
     )
     (output / "said.json").write_text(json.dumps(said))
     return output
@@ -142,6 +151,16 @@ def test_two_processes_count_every_utterance_once(one, two):
     figures = json.loads((alone / "metrics.json").read_text(), parse_float=near)
     assert json.loads((together / "metrics.json").read_text())["summary"] == figures["summary"]
     assert len(same_table(alone / "predictions.csv", together / "predictions.csv")) == 3
+
+
+@pytest.mark.parametrize("task", ["asr", "joint"])
+def test_two_processes_count_every_word_once(one, two, task):
+    """Three batches of one again: what the empty one says must be of the kind that the others say."""
+    alone, together = (
+        json.loads((output / task / "validate" / "version_0" / "metrics.json").read_text(), parse_float=near)
+        for output in (one, two)
+    )
+    assert together["wer"] == alone["wer"]
 
 
 def test_two_processes_predict_every_recording_once_in_order(one, two):

@@ -71,6 +71,8 @@ class PredictionWriter(Callback):
                 outcome = data.table.where(lambda row: name_of(row) not in done)
             except UserError as error:
                 outcome = str(error)
+            except OSError as error:  # else the other processes would wait for ever
+                outcome = f"The output cannot be written ({error}): choose another folder in --output."
         outcome = trainer.strategy.broadcast(outcome)
         if isinstance(outcome, str):
             raise UserError(outcome)

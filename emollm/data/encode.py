@@ -92,6 +92,20 @@ def fill(
     say(f"Features: {len(missing)} of {len(held)} utterances are made, {size:.2f} GB in all: {store.folder}")
     # Of about one length, so that the encoder hardly pads; the longest first, so that want of memory shows soon.
     rows = mine(sorted(missing, key=lambda row: -seconds[row]))
+    if rows:
+        _encode_all(store, backbone, dataset, device, workers, batch_size, rows)
+    gather(None)  # of fewer utterances than processes some have none, and wait all the same
+
+
+def _encode_all(
+    store: FeatureStore,
+    backbone: Backbone,
+    dataset: UtteranceDataset,
+    device: torch.device,
+    workers: int,
+    batch_size: int,
+    rows: list[int],
+) -> None:
     batches = [rows[start : start + batch_size] for start in range(0, len(rows), batch_size)]
     # A run beside this one, another fold of the same corpus, begins elsewhere.
     begin = 1 + os.getpid() * 7919 % len(batches)
@@ -107,7 +121,6 @@ def fill(
         batch = batch.without(made) if made else batch
         if len(batch):
             _encode(store, batch, backbone, device)
-    gather(None)
 
 
 @torch.inference_mode()

@@ -61,7 +61,7 @@ class FeatureStore(SoundStore):
             UserError: when the folder cannot be written.
         """
         stream = BytesIO()
-        np.save(stream, features.to(torch.float16).cpu().numpy())
+        np.save(stream, as_stored(features).cpu().numpy())
         try:
             write_bytes(self.file(utterance), stream.getvalue())
         except OSError as error:
@@ -85,6 +85,12 @@ def _open(file: Path) -> np.ndarray | None:
         return np.load(file, mmap_mode="r")
     except (OSError, ValueError, EOFError):
         return None
+
+
+def as_stored(features: Tensor) -> Tensor:
+    """Float16, as features are kept; the few values beyond its range are the greatest that it has."""
+    limit = torch.finfo(torch.float16).max
+    return features.clamp(-limit, limit).to(torch.float16)
 
 
 def pad_features(features: list[Tensor]) -> tuple[Tensor, Tensor]:

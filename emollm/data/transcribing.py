@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import torch
 from lightning.pytorch import LightningDataModule
 
 from emollm.data.batch import Batch
@@ -43,7 +44,8 @@ class TranscribingData(LightningDataModule):
         """
         source = DEFAULT if self.transcriber == "none" else self.transcriber
         if source not in self._transcripts:
-            self._transcripts[source] = Transcripts(source, self._sounds)
+            device = self.trainer.strategy.root_device if self.trainer is not None else torch.device("cpu")
+            self._transcripts[source] = Transcripts(source, self._sounds, device)
         return self._transcripts[source]
 
     def cued(self, table: UtteranceTable) -> UtteranceTable:
@@ -56,6 +58,10 @@ class TranscribingData(LightningDataModule):
     def on_before_batch_transfer(self, batch: Batch, dataloader_idx: int) -> Batch:
         """Write the transcripts that a prediction needs and nobody has."""
         return self.transcripts().fill(batch) if self._dictates else batch
+
+    def transfer_batch_to_device(self, batch: Batch, device: torch.device, dataloader_idx: int) -> Batch:
+        """Copy from pinned memory while the GPU works; Lightning itself waits for what is no plain tensor."""
+        return batch.to(device, non_blocking=device.type == "cuda")
 
     def _needs(self, what: str, otherwise: bool) -> bool:
         module = self.trainer.lightning_module if self.trainer else None

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 DEFAULT = "packaged:whisper-base"
 """The transcriber that needs neither a hub nor a GPU."""
 _DECODING = "greedy 1"  # raise it when a transcriber writes something else
+_CPU = torch.device("cpu")
 _PIECE = 1 << 20  # bytes at both ends of a large file that tell it apart
 
 
@@ -39,13 +40,17 @@ class Transcripts(SoundStore):
         source: who writes: ``packaged:whisper-base``, a local folder, or a size that faster-whisper knows.
         index: what is known of sound files; None opens the one in the folder ``transcripts`` of emollm's cache,
             where they all are.
+        device: where the transcriber computes, if it can.
     """
 
     suffix = ".json"
 
-    def __init__(self, source: str, index: SoundIndex | None = None) -> None:
-        super().__init__(cache_folder() / "transcripts", identity(source), index)
+    def __init__(
+        self, source: str, index: SoundIndex | None = None, device: torch.device = _CPU
+    ) -> None:
+        super().__init__(cache_folder() / "transcripts", identity(source, device), index)
         self.source = source
+        self.device = device
 
     def also(self, utterance: Utterance) -> str:
         """A transcriber that is told the language writes other words."""
@@ -130,7 +135,7 @@ class Transcripts(SoundStore):
         from emollm.models.transcribe import Transcriber
 
         try:
-            return Transcriber(self.source)
+            return Transcriber(self.source, self.device)
         except UserError as error:
             text = str(error)
             if "data.transcriber" not in text:
@@ -140,21 +145,21 @@ class Transcripts(SoundStore):
             raise UserError(text) from error
 
 
-def identity(source: str) -> str:
+def identity(source: str, device: torch.device = _CPU) -> str:
     """What the words of a transcriber depend on beside the sound: its weights, its precision, how it decodes.
 
     Of a packaged model the checksums are known; of a local folder the ends of its files are read; a name of the
     hub is taken at its word.
     """
     from emollm.models.packaged import PREFIX, find
+    from emollm.models.transcribe import place
 
     weights: list[object] = [source]
     if source.startswith(PREFIX):
         weights = [(file.name, file.sha256) for file in find(source).files]
     elif Path(source).is_dir():
         weights = [(file.name, *_ends(file)) for file in sorted(Path(source).iterdir()) if file.is_file()]
-    # As the Transcriber chooses it.
-    precision = "float16" if torch.cuda.is_available() else "float32"
+    *_, precision = place(device)
     return json.dumps([_DECODING, precision, weights])
 
 

@@ -3,33 +3,51 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Iterable
 
 import torch
 from torch import Tensor, nn
 
 _VALUES = 64  # of each sampled parameter
-_DIGITS = 16  # of the hexadecimal digest
+_DIGITS = 16  # of each hexadecimal digest
+_WHOLE = (torch.float32, torch.bfloat16)
 
 
 def fingerprint(module: nn.Module) -> str:
-    """Digest of parameter names, and of the shapes and first values of norms, biases and embedding tables.
+    """Digest of parameter names, and of the shapes and first values of parameters: two parts with a dash between.
 
-    Those are the parameters that no quantisation touches. Values are rounded to bfloat16, so that the digest is
-    the same in whichever precision and on whichever device the model was loaded. Matrices are left out: a
-    quantised one has neither the shape nor the values of the original. It reads a few values of each parameter,
-    which costs milliseconds for a model of billions.
+    The first part is of norms, biases and embedding tables, which no quantisation touches; the second of matrices,
+    where fine-tuning or a merged LoRA shows. A model whose matrices are quantised, or in float16, which rounds
+    otherwise, has the first part alone. Values are rounded to bfloat16, so that the digest is the same in float32
+    and bfloat16, and on any device. It reads a few values of each parameter, which costs milliseconds for a model
+    of billions.
 
     Args:
         module: a model right after loading, before anything is added to it or trained.
 
     Returns:
-        16 hexadecimal digits.
+        16 hexadecimal digits, or 16, a dash and 16.
     """
     tables = {f"{name}.weight" for name, part in module.named_modules() if isinstance(part, nn.Embedding)}
+    parameters = sorted(module.named_parameters())
+    matrices = [(name, one) for name, one in parameters if one.ndim > 1 and name not in tables]
+    places = {name for name, _ in matrices}
+    first = _digest((name, None if name in places else one) for name, one in parameters)
+    whole = all(one.dtype in _WHOLE for _, one in matrices)
+    return f"{first}-{_digest(matrices)}" if matrices and whole else first
+
+
+def same_weights(one: str, other: str) -> bool:
+    """Whether two fingerprints are of one model, as far as both of them tell."""
+    return all(a == b for a, b in zip(one.split("-"), other.split("-"), strict=False))
+
+
+def _digest(parameters: Iterable[tuple[str, Tensor | None]]) -> str:
+    """Of names, and of the shapes and samples of those that are given."""
     digest = hashlib.sha256()
-    for name, parameter in sorted(module.named_parameters()):
+    for name, parameter in parameters:
         digest.update(f"{name}\n".encode())
-        if parameter.ndim == 1 or name in tables:
+        if parameter is not None:
             digest.update(f"{tuple(parameter.shape)}\n".encode())
             digest.update(_sample(parameter))
     return digest.hexdigest()[:_DIGITS]

@@ -68,6 +68,7 @@ class CausalLM(nn.Module):
         self.width = int(model.get_input_embeddings().weight.shape[1])
         self._merging = Merging(model)
         self.prefixes = PrefixCache(model)
+        self.train()  # weights come in eval mode, and Lightning leaves modes as it finds them
 
     @property
     def embed(self) -> nn.Module:
@@ -154,6 +155,7 @@ class CausalLM(nn.Module):
             max_new_tokens=max_new_tokens,
             do_sample=False,
             num_beams=1,
+            repetition_penalty=1.0,  # a model's own settings may say otherwise
             pad_token_id=self.tokenizer.pad_token_id or self.tokenizer.eos_token_id,
             eos_token_id=self.tokenizer.eos_token_id,
         )

@@ -140,11 +140,14 @@ class SpeakerRanges(nn.Module):
 
     def _known(self, speaker: str) -> tuple[Tensor, Tensor]:
         if speaker in self._own:
-            return self._own[speaker]
-        return self._places.get(speaker.partition("/")[0], (self.mean, self.deviation))
+            mean, deviation = self._own[speaker]
+        else:
+            mean, deviation = self._places.get(speaker.partition("/")[0], (self.mean, self.deviation))
+        # Lightning takes the module to the CPU and back between two passes, and these are no buffers.
+        return mean.to(self.mean.device), deviation.to(self.mean.device)
 
     def _add(self, speaker: str, frames: Tensor) -> None:
-        frames = frames.double()
+        frames = (frames.cpu() if frames.device.type == "mps" else frames).double()  # Apple's GPUs have no float64
         one = Sums(1, frames.shape[1], frames.sum(1).cpu(), frames.square().sum(1).cpu())
         self.heard[speaker] = self.heard[speaker] + one if speaker in self.heard else one
 

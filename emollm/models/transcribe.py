@@ -2,12 +2,44 @@
 
 from __future__ import annotations
 
+import ctypes
+import os
+import sys
+from functools import cache
 from pathlib import Path
 
 import numpy as np
 import torch
 
 from emollm.errors import UserError
+
+_CPU = torch.device("cpu")
+
+
+def place(device: torch.device) -> tuple[str, int, str]:
+    """Where and in which precision CTranslate2 computes: the GPU it is given, if it can use it, else the CPU.
+
+    Its wheels are built for CUDA 12 and bring no cuBLAS, while those of torch may bring that of another CUDA.
+
+    Returns:
+        ``cuda`` or ``cpu``, the index of the device, and ``float16`` or ``float32``.
+    """
+    if device.type == "cuda" and _uses_gpus():
+        return "cuda", device.index or 0, "float16"
+    return "cpu", 0, "float32"
+
+
+@cache
+def _uses_gpus() -> bool:
+    try:
+        import ctranslate2
+
+        usable = "float16" in ctranslate2.get_supported_compute_types("cuda")
+        ctypes.CDLL("cublas64_12.dll" if os.name == "nt" else "libcublas.so.12")
+    except (ImportError, OSError, RuntimeError, ValueError) as error:
+        print(f"Transcripts are written on the CPU: CTranslate2 cannot use the GPU ({error}).", file=sys.stderr)
+        return False
+    return usable
 
 
 class Transcriber:
@@ -16,10 +48,13 @@ class Transcriber:
     Args:
         source: ``packaged:whisper-tiny.en``, ``packaged:whisper-base``, a local folder in CTranslate2 format, or
             a size that faster-whisper knows (``small``), which it fetches from the hub.
+        device: where to compute, if CTranslate2 can.
         language: ISO 639-1 code; None lets Whisper find out.
     """
 
-    def __init__(self, source: str, language: str | None = None) -> None:
+    def __init__(
+        self, source: str, device: torch.device = _CPU, language: str | None = None
+    ) -> None:
         from emollm.models.packaged import whisper_ctranslate2_folder
 
         try:
@@ -35,8 +70,10 @@ class Transcriber:
         folder = whisper_ctranslate2_folder(name) if source.startswith("packaged:") else Path(source)
         try:
             # Said outright, because CTranslate2 warns when it has to turn float16 weights into float32 by itself.
-            precision = "float16" if torch.cuda.is_available() else "float32"
-            self._model = WhisperModel(str(folder) if folder.exists() else source, compute_type=precision)
+            kind, index, precision = place(device)
+            self._model = WhisperModel(
+                str(folder) if folder.exists() else source, kind, index, compute_type=precision
+            )
         except Exception as error:  # faster-whisper, CTranslate2 and the hub client raise many types
             raise UserError(
                 f"The transcriber '{source}' cannot be loaded ({str(error).splitlines()[0]}): give a local "

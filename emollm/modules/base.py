@@ -16,6 +16,7 @@ from emollm.data.batch import Batch
 from emollm.data.labels import LabelSet
 from emollm.errors import UserError
 from emollm.evaluation.calibration import Calibration
+from emollm.models.fingerprint import same_weights
 from emollm.modules.figures import Figures, Scores
 from emollm.modules.hearing import HearingModule
 from emollm.modules.optimization import Optimization, parameter_groups, part_of, rate_at
@@ -23,6 +24,8 @@ from emollm.modules.processes import find_unused_parameters, nothing_learnt
 from emollm.modules.shapes import check_shapes
 from emollm.modules.speaker_range import SpeakerRange
 from emollm.prediction import Prediction, from_scores
+
+_PRECISIONS = ("32-true", "bf16-mixed", "16-mixed")
 
 
 class EmotionModule(HearingModule, ABC):
@@ -124,6 +127,10 @@ class EmotionModule(HearingModule, ABC):
         temperature = 1.0 if self.calibration is None else self.calibration.temperature
         return replace(self.score(batch), temperature=temperature)
 
+    def nothing(self) -> Scores:
+        """What is said of an empty batch: no row, of the kind that other processes have of theirs."""
+        return Scores(torch.zeros(0, len(self.labels), device=self.device))
+
     def metric_prefix(self, part: str) -> str:
         """Under which name figures are logged."""
         return part
@@ -136,6 +143,11 @@ class EmotionModule(HearingModule, ABC):
             self.build()
             self.make_ranges()
             self.built = True
+        if self._trainer is not None and self.trainer.precision not in _PRECISIONS:
+            raise UserError(
+                f"trainer.precision is {self.trainer.precision}: choose one of {', '.join(_PRECISIONS)}. What is "
+                "trained stays in float32; model.llm.dtype and model.backbone.dtype set what is frozen."
+            )
         if self._trainer is not None and not self.uses_all_weights:
             find_unused_parameters(self.trainer.strategy)
 
@@ -187,8 +199,7 @@ class EmotionModule(HearingModule, ABC):
         self._log_metrics("test", "test")
 
     def _evaluate(self, batch: Batch, part: Literal["validation", "test"]) -> list[Prediction]:
-        nothing = torch.zeros(0, len(self.labels), device=self.device)
-        scores = self.calibrated(batch) if len(batch) else Scores(nothing)
+        scores = self.calibrated(batch) if len(batch) else self.nothing()
         self.metrics[part].update(scores, batch)
         return self._predictions(batch, scores)
 
@@ -218,6 +229,9 @@ class EmotionModule(HearingModule, ABC):
             )
         steps = max(1, math.ceil(self.trainer.num_training_batches / self.trainer.accumulate_grad_batches))
         stages, warmup = self.stage_rates() or [(total / steps, 1.0)], self.optimization.warmup
+        length, rate = stages[-1]
+        # A run that outlasts its stages goes on in the last one, and not at a rate of zero.
+        stages[-1] = max(length, total / steps - sum(epochs for epochs, _ in stages[:-1])), rate
         schedule = LambdaLR(optimizer, lambda step: rate_at(step, stages, steps, warmup))
         return {"optimizer": optimizer, "lr_scheduler": {"scheduler": schedule, "interval": "step"}}
 
@@ -258,7 +272,7 @@ class EmotionModule(HearingModule, ABC):
             )
         for part, theirs in specification["fingerprints"].items():
             mine = self.fingerprints().get(part)
-            if mine is not None and mine != theirs:
+            if mine is not None and not same_weights(mine, theirs):
                 raise UserError(
                     f"The checkpoint was trained on another {part} (fingerprint {theirs}) than the one given "
                     f"(fingerprint {mine}): name the same {part} in model.{part}.source."

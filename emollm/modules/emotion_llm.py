@@ -7,6 +7,7 @@ from dataclasses import replace
 from typing import Any, Literal
 
 import torch
+from lightning.pytorch.callbacks import EarlyStopping
 from lightning.pytorch.strategies import DDPStrategy, SingleDeviceStrategy
 from torch import Tensor, nn
 
@@ -198,6 +199,13 @@ class EmotionLLM(EmotionModule):
     def on_fit_start(self) -> None:
         """Look at the training labels, then hear every training speaker once."""
         self.label_loss.learn(self.trainer.datamodule.parts.train)
+        warms = any(stage.answer == "head" for stage in self.stages)
+        for callback in self.trainer.callbacks:
+            if warms and isinstance(callback, EarlyStopping) and callback.strict:
+                raise UserError(
+                    f"EarlyStopping waits for {callback.monitor}, which a stage with answer: head has not yet: "
+                    "give it strict: false."
+                )
         super().on_fit_start()
 
     def stage_rates(self) -> list[tuple[int, float]]:
@@ -268,6 +276,12 @@ class EmotionLLM(EmotionModule):
         scores = self.model.label_scores(prompts, labels, speech)
         unread = torch.tensor([index < 0 for _, index in read], device=scores.device)
         return Scores(scores, scores.argmax(-1).masked_fill(unread, -1), transcripts)
+
+    def nothing(self) -> Scores:
+        """No label scores and no transcripts, as the task has them."""
+        if self._warms_up or self.template.task == "emotion":
+            return super().nothing()
+        return replace(Scores(None) if self.template.task == "asr" else super().nothing(), transcripts=[])
 
     @property
     def _fits(self) -> bool:

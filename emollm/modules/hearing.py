@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from contextlib import nullcontext
 
 import torch
 from lightning.pytorch import LightningModule
@@ -10,6 +11,7 @@ from torch import Tensor, nn
 
 from emollm.data.augment import Augmentation
 from emollm.data.batch import Batch
+from emollm.data.features import as_stored
 from emollm.errors import UserError
 from emollm.models.backbones import Backbone
 from emollm.models.ranges import SpeakerRanges
@@ -85,8 +87,10 @@ class HearingModule(LightningModule, ABC):
         if batch.features is not None and batch.mask is not None:
             hidden, mask = batch.features.float(), batch.mask
         else:
-            hidden, mask = backbone(batch.waveforms, batch.lengths)
-            hidden = hidden.float() if hidden.requires_grad else hidden.half().float()
+            # Its own dtype alone decides how a frozen backbone computes, as where its features are stored.
+            with torch.autocast(self.device.type, enabled=False) if backbone.frozen else nullcontext():
+                hidden, mask = backbone(batch.waveforms, batch.lengths)
+            hidden = hidden.float() if hidden.requires_grad else as_stored(hidden).float()
         if self.ranges is not None:
             # How loud a whole frame is in its layer says little of emotion, and much of the recording.
             hidden = nn.functional.layer_norm(hidden, hidden.shape[-1:])

@@ -116,7 +116,7 @@ class Probe(EmotionModule):
         Raises:
             UserError: when the trainer computes in half precision, or in several processes.
         """
-        if self.trainer.precision not in ("32-true", "64-true", "bf16-mixed"):
+        if self.trainer.precision == "16-mixed":
             raise UserError(
                 f"trainer.precision is {self.trainer.precision}: the probe is fitted in float32, write 32-true."
             )

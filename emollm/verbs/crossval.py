@@ -15,6 +15,9 @@ from concurrent.futures import Future, ThreadPoolExecutor, as_completed
 from pathlib import Path
 from typing import Any
 
+import yaml
+
+from emollm import __version__
 from emollm.arguments import chosen
 from emollm.errors import UserError
 from emollm.quiet import hush
@@ -140,11 +143,32 @@ def _threads(jobs: int) -> int:
 
 def _state(asked: argparse.Namespace, args: list[str], configs: list[str]) -> dict[str, Any]:
     """All on which a fold's numbers depend; which folds and seeds are wanted may differ from call to call."""
+    recipes = {path: _text(path) for path in configs}
     return {
         "arguments": args,
         **{name: getattr(asked, name) for name in _TEST_OPTIONS},
-        "configs": {path: Path(path).expanduser().read_text(encoding="utf-8") for path in configs},
+        "emollm": __version__,
+        "configs": recipes,
+        # Templates of prompts, which a recipe or an argument names by their paths.
+        "files": {path: _text(path) for path in _named(args, *map(yaml.safe_load, recipes.values()))},
     }
+
+
+def _text(path: str) -> str:
+    return Path(path).expanduser().read_text(encoding="utf-8")
+
+
+def _named(*values: Any) -> list[str]:
+    """Every YAML file that is named anywhere in some plain values."""
+    found: list[str] = []
+    for value in values:
+        if isinstance(value, dict):
+            found += _named(*value.values())
+        elif isinstance(value, list):
+            found += _named(*value)
+        elif isinstance(value, str) and (path := value.rpartition("=")[2]).endswith((".yaml", ".yml")):
+            found += [path] if Path(path).expanduser().is_file() else []
+    return found
 
 
 def _begin(output: Path, state: dict[str, Any], restart: bool) -> None:

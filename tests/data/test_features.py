@@ -39,6 +39,23 @@ def test_features_come_back_as_they_were_kept(tmp_path, utterance):
     assert torch.equal(open_store(tmp_path).read(utterance), features.half())
 
 
+def test_a_process_that_has_nothing_to_encode_waits_for_the_others(tmp_path, utterance, monkeypatch):
+    """Of fewer new utterances than processes one has none."""
+    calls = []
+    monkeypatch.setattr("emollm.data.encode.mine", lambda rows: [])
+    monkeypatch.setattr("emollm.data.encode.gather", lambda value: calls.append(value) or [value])
+    dataset = UtteranceDataset(UtteranceTable([utterance]))
+    monkeypatch.setattr("emollm.data.encode.estimate_gb", lambda *_: 0.0)
+    fill(open_store(tmp_path), None, dataset, torch.device("cpu"), 0, 2)
+    assert calls == [[0], None]
+
+
+def test_values_beyond_float16_are_its_greatest(tmp_path, utterance):
+    store = open_store(tmp_path)
+    store.write(utterance, torch.tensor([[[1e6, -1e6, 1.0]]]))
+    assert store.read(utterance).tolist() == [[[65504.0, -65504.0, 1.0]]]
+
+
 def test_changed_sound_another_stretch_and_another_backbone_have_other_files(tmp_path, utterance):
     store = open_store(tmp_path)
     files = {store.file(utterance), open_store(tmp_path, "another backbone").file(utterance)}

@@ -86,7 +86,7 @@ def test_what_cannot_be_transcribed_has_a_reason_and_is_tried_again(table, tmp_p
 
 
 def test_a_missing_transcriber_is_one_sentence_with_ways_out(table, tmp_path, monkeypatch):
-    def missing(source):
+    def missing(source, device):
         raise UserError(f"{source} needs a-package, not (wholly) installed here: run `pip install a-package`.")
 
     monkeypatch.setattr("emollm.models.transcribe.Transcriber", missing)

@@ -1,5 +1,7 @@
 """Every backbone against transformers' own model, and against itself in other company."""
 
+import json
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -15,7 +17,7 @@ from emollm.errors import UserError
 from emollm.models import packaged
 from emollm.models.backbones import BackboneSpec, load_backbone
 from emollm.models.backbones.log_mel import log_mel, mel_filters
-from emollm.models.fingerprint import fingerprint
+from emollm.models.fingerprint import fingerprint, same_weights
 from emollm.models.sources import resolve
 from tests.tiny_backbones import LAYERS, save_backbone
 
@@ -228,12 +230,34 @@ def test_the_fingerprint_is_of_the_weights_and_not_of_how_they_are_loaded(tiny_w
             for dtype, trained in (("float32", 0), ("bfloat16", 0), ("float32", 1))
         }
         assert len(prints) == 1
-        assert len(prints.pop()) == 16
+        assert [len(part) for part in prints.pop().split("-")] == [16, 16]
     model = AutoModel.from_pretrained(tiny_wavlm)
     before = fingerprint(model)
     with torch.no_grad():
         model.encoder.layers[1].layer_norm.weight[0] += 0.5
-    assert fingerprint(model) != before
+    assert not same_weights(fingerprint(model), before)
+
+
+def test_fine_tuned_matrices_are_other_weights(tiny_wavlm):
+    """As of a LoRA that was merged: no norm and no bias tells."""
+    model = AutoModel.from_pretrained(tiny_wavlm)
+    before = fingerprint(model)
+    with torch.no_grad():
+        model.encoder.layers[0].attention.q_proj.weight += 0.01 * torch.randn(32, 32)
+    assert fingerprint(model).split("-")[0] == before.split("-")[0]
+    assert not same_weights(fingerprint(model), before)
+    assert same_weights(before.split("-")[0], before), "one of a quantised model tells of less"
+
+
+def test_clips_that_are_standardised_are_stored_apart_from_those_that_are_not(tiny_wavlm, tmp_path):
+    other = shutil.copytree(tiny_wavlm, tmp_path / "other")
+    settings = []
+    for folder, normalise in ((tiny_wavlm, None), (other, True), (other, False)):
+        if normalise is not None:
+            (other / "preprocessor_config.json").write_text(json.dumps({"do_normalize": normalise}))
+        settings.append(load_backbone(BackboneSpec(str(folder))).setting)
+    assert settings[1] != settings[2]
+    assert settings[0] in settings[1:]
 
 
 @pytest.mark.parametrize("layers", [4, -5, [1, 9], []])

@@ -49,6 +49,14 @@ def test_ranges_are_mean_and_deviation_over_all_real_frames():
     torch.testing.assert_close(deviation, together.std(1, correction=0))
 
 
+def test_ranges_follow_the_module_to_another_device(ranges):
+    """Between two passes Lightning takes the module to the CPU, where ranges are set, and back to the GPU."""
+    ranges.to("meta")
+    hidden = frames(3).to("meta")
+    for speaker in ("a", "nobody", None):
+        assert ranges(hidden, full(hidden), [speaker], [None]).device.type == "meta"
+
+
 def test_ones_own_range_takes_out_what_is_ones_own(ranges):
     """The same sound from two speakers, one of whom shifts and stretches every channel, is the same."""
     said = [frames(20 + i, time=50) for i in range(30)]

@@ -5,7 +5,7 @@ import math
 import pytest
 import torch
 from lightning.pytorch import Trainer
-from lightning.pytorch.callbacks import Callback
+from lightning.pytorch.callbacks import Callback, EarlyStopping
 
 from emollm.data.corpora import Ravdess
 from emollm.data.datamodule import EmotionData
@@ -110,6 +110,49 @@ def test_a_run_limited_by_steps_keeps_learning(tiny_wavlm, tiny_llama, data, tmp
     assert len(watch.rates) == 8
     assert all(later < before for before, later in zip(watch.rates, watch.rates[1:], strict=False))
     assert watch.rates[3] > 0.4 * max(watch.rates), "half way, the cosine is half way down"
+
+
+def test_a_run_that_outlasts_its_stages_goes_on_learning(tiny_wavlm, tiny_llama, data, tmp_path):
+    module = build(tiny_wavlm, tiny_llama, stages=[{"epochs": 1, "answer": "head"}, {"epochs": 1}])
+    watch = fit(module, data, tmp_path, 4)
+    assert len(watch.rates) == 4, "one batch an epoch"
+    assert min(watch.rates[:-1]) > 0, "as Lightning steps the schedule, the last rate is that of no step"
+
+
+def test_activations_are_recomputed_in_a_real_fit(tiny_wavlm, tiny_llama, data, tmp_path, monkeypatch):
+    """Lightning leaves the mode of every part as it finds it, and transformers recomputes in train mode only."""
+    llm = {"source": str(tiny_llama), "adapter": {"rank": 4, "dropout": 0.0}, "gradient_checkpointing": True}
+    module, calls = build(tiny_wavlm, tiny_llama, llm=llm), []
+    for layer in module.model.llm.model.get_decoder().layers:
+        inner = layer._gradient_checkpointing_func
+        monkeypatch.setattr(
+            layer, "_gradient_checkpointing_func", lambda *args, inner=inner: calls.append(1) or inner(*args)
+        )
+    watch = fit(module, data, tmp_path, 2)
+    assert len(calls) == 2 * len(watch.rates), "both layers, each step of both epochs"
+
+
+def test_early_stopping_is_told_to_wait_for_the_llm(tiny_wavlm, tiny_llama, data, tmp_path):
+    stages = [{"epochs": 1, "answer": "head"}, {"epochs": 2}]
+    for strict in (True, False):
+        module = build(tiny_wavlm, tiny_llama, stages=stages)
+        stopping = EarlyStopping("val/ua", strict=strict, mode="max")
+        options = {"accelerator": "cpu", "logger": False, "enable_checkpointing": False}
+        trainer = Trainer(**options, enable_progress_bar=False, max_epochs=2, callbacks=[stopping])
+        if strict:
+            with pytest.raises(UserError, match=r"EarlyStopping waits for val/ua.* strict: false"):
+                trainer.fit(module, datamodule=data)
+        else:
+            trainer.fit(module, datamodule=data)
+            assert trainer.current_epoch == 2
+
+
+@pytest.mark.parametrize("precision", ["bf16-true", "16-true", "64-true"])
+def test_precisions_that_would_coarsen_what_is_trained_are_refused(
+    tiny_wavlm, tiny_llama, data, tmp_path, precision
+):
+    with pytest.raises(UserError, match=rf"trainer.precision is {precision}: choose one of 32-true, bf16-mixed"):
+        fit(build(tiny_wavlm, tiny_llama), data, tmp_path, 1, precision=precision)
 
 
 def test_a_run_without_an_end_is_refused(tiny_wavlm, tiny_llama, data, tmp_path):

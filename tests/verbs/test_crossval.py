@@ -1,5 +1,6 @@
 """`emollm crossval` on tiny models: two of four folds, going on, and a fold that fails."""
 
+import argparse
 import fcntl
 import json
 import os
@@ -18,6 +19,7 @@ from emollm.crossval import Job, folds_of, hold, pairs
 from emollm.errors import UserError
 from emollm.evaluation import read
 from emollm.metrics import from_predictions
+from emollm.verbs.crossval import _state
 from tests.fake_corpus import write_ravdess
 
 
@@ -135,6 +137,20 @@ def test_a_process_that_outlives_its_call_keeps_the_folder(tmp_path, capsys, mon
     assert outliving.returncode == 0, "it was waited for"
     os.close(hold(tmp_path))
     assert not capsys.readouterr().err
+
+
+def test_a_changed_template_is_another_recipe(tmp_path):
+    """A recipe names templates by their paths; folds of two wordings do not make one result."""
+    template = tmp_path / "mine.yaml"
+    (tmp_path / "recipe.yaml").write_text(f"model:\n  stages:\n  - prompt: {template}\n")
+    asked = argparse.Namespace(ablations="none", baselines="none")
+    states = []
+    for text in ("one", "two"):
+        template.write_text(text)
+        states.append(_state(asked, [], [str(tmp_path / "recipe.yaml")]))
+        states.append(_state(asked, [f"--model.prompt={template}"], []))
+    assert states[0] != states[2]
+    assert states[1] != states[3]
 
 
 def test_other_arguments_need_another_folder_or_restart(crossed, options, capsys, monkeypatch):

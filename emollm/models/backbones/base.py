@@ -34,6 +34,7 @@ class Backbone(nn.Module, ABC):
         frame_rate: frames per second.
         fingerprint: of the weights as they were loaded.
         trim_db: ends that are so many decibels below the loudest frame are cut; None keeps them.
+        frozen: whether none of its blocks is trained.
         setting: what else the hidden states depend on, in words; stored features are told apart by it.
 
     Raises:
@@ -57,6 +58,7 @@ class Backbone(nn.Module, ABC):
                 f"give a number from 0 to {layers[-1]}."
             )
         self.first_trained = layers[-1] - trained_layers
+        self.frozen = trained_layers == 0
         self.requires_grad_(False)
         for block in self.blocks[self.first_trained :]:
             block.requires_grad_(True)

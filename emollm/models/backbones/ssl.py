@@ -40,6 +40,7 @@ class SSLBackbone(Backbone):
     ) -> None:
         super().__init__(model, family, layers, trained_layers)
         self.normalize = normalize
+        self.setting = "standardised clips" if normalize else "clips as they are"
         self.norm_first = bool(getattr(model.config, "do_stable_layer_norm", False))
         self.whole = whole
         self.width = model.config.hidden_size
