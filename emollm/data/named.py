@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import warnings
+from collections import Counter
 from dataclasses import replace
 
-from emollm.data.labels import LabelSet
+from emollm.data.labels import EMOTIONS, LabelSet, canonical
 from emollm.data.utterance import UtteranceTable
 from emollm.data.validate import tell_dropped
 from emollm.errors import UserError
 
 
 def named(table: UtteranceTable, labels: LabelSet, drop_others: bool) -> UtteranceTable:
-    """A table whose labels are those of the label set where they mean the same.
+    """A table whose labels and votes are for those of the label set where they mean the same.
 
     Args:
         table: utterances with the labels of their corpora.
@@ -26,7 +28,23 @@ def named(table: UtteranceTable, labels: LabelSet, drop_others: bool) -> Utteran
         index = labels.index(label) if label is not None else None
         return label if index is None else labels.names[index]
 
-    table = table.map(lambda row: replace(row, label=rename(row.label)))
+    def gathered(votes: dict[str, float] | None) -> dict[str, float] | None:
+        counts: Counter[str] = Counter()
+        for label, count in (votes or {}).items():
+            counts[rename(label)] += count
+        return dict(counts) or None
+
+    known = {canonical(label) for label in table.unique("label")}
+    for name, words in zip(labels.names, labels.members, strict=True):
+        strange = [word for word in words if known and word not in known and word not in EMOTIONS]
+        if strange:
+            where = f"'{strange[0]}'" if words == (strange[0],) else f"'{strange[0]}' in '{name}'"
+            warnings.warn(
+                f"model.labels: {where} is no emotion that emollm knows, and no utterance has it: correct its "
+                "spelling.",
+                stacklevel=2,
+            )
+    table = table.map(lambda row: replace(row, label=rename(row.label), votes=gathered(row.votes)))
     if drop_others:
         kept = table.where(lambda row: row.label in labels.names)
         if not len(kept):

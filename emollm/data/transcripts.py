@@ -45,9 +45,7 @@ class Transcripts(SoundStore):
 
     suffix = ".json"
 
-    def __init__(
-        self, source: str, index: SoundIndex | None = None, device: torch.device = _CPU
-    ) -> None:
+    def __init__(self, source: str, index: SoundIndex | None = None, device: torch.device = _CPU) -> None:
         super().__init__(cache_folder() / "transcripts", identity(source, device), index)
         self.source = source
         self.device = device

@@ -52,9 +52,7 @@ class Transcriber:
         language: ISO 639-1 code; None lets Whisper find out.
     """
 
-    def __init__(
-        self, source: str, device: torch.device = _CPU, language: str | None = None
-    ) -> None:
+    def __init__(self, source: str, device: torch.device = _CPU, language: str | None = None) -> None:
         from emollm.models.packaged import whisper_ctranslate2_folder
 
         try:

@@ -46,6 +46,8 @@ class EmotionLLM(EmotionModule):
         shuffle_labels: show the labels in a new order to every training prompt; evaluation keeps the order.
         transcript_dropout: chance that training hides a transcript, so that the model also serves without.
         label_smoothing: for the objective ``label_set``.
+        soft_labels: for the objective ``label_set``: train on the shares of annotators' votes where a corpus has
+            them (CREMA-D, IEMOCAP, MSP-Podcast); figures are of the labels all the same.
         balance_loss: let every label count alike in the loss, however rare it is.
         corpus_labels: in training, show each utterance the labels that its corpus knows, and choose among them;
             evaluation shows all.
@@ -72,6 +74,7 @@ class EmotionLLM(EmotionModule):
         shuffle_labels: bool = True,
         transcript_dropout: float = 0.0,
         label_smoothing: float = 0.0,
+        soft_labels: bool = False,
         balance_loss: bool = False,
         corpus_labels: bool = False,
         scoring: Literal["tree", "plain"] = "tree",
@@ -100,7 +103,9 @@ class EmotionLLM(EmotionModule):
         self.objective = objective
         self.shuffle_labels = shuffle_labels
         self.transcript_dropout = transcript_dropout
-        self.label_loss = LabelLoss(self.labels, label_smoothing, balance_loss, corpus_labels)
+        if soft_labels and objective != "label_set":
+            raise UserError("model.soft_labels needs model.objective: label_set, which has shares for all labels.")
+        self.label_loss = LabelLoss(self.labels, label_smoothing, balance_loss, corpus_labels, soft_labels)
         self.scoring = scoring
         self.padding_side = padding_side
         self.max_answer_tokens = max_answer_tokens

@@ -1,5 +1,7 @@
 """The loss over a closed label set against torch's own, and against what each option promises."""
 
+from dataclasses import replace
+
 import pytest
 import torch
 from torch.nn.functional import cross_entropy
@@ -31,6 +33,23 @@ def learned(smoothing=0.0, balance=False, by_corpus=False):
 def test_plain_is_cross_entropy(smoothing):
     loss = learned(smoothing)(SCORES, TARGETS, utterances("wide", "wide", "narrow"))
     torch.testing.assert_close(loss, cross_entropy(SCORES, TARGETS, label_smoothing=smoothing))
+
+
+def test_soft_is_cross_entropy_with_the_shares_of_votes():
+    loss = LabelLoss(LABELS, 0.0, balance=False, by_corpus=False, soft=True)
+    votes = [{"angry": 3.0, "sad": 1.0, "bored": 5.0}, None, {"bored": 2.0}]
+    rows = [Utterance(id=str(number), votes=one) for number, one in enumerate(votes)]
+    shares = torch.tensor([[0.75, 0.0, 0.25, 0.0], [0.0, 0.0, 1.0, 0.0], [1.0, 0.0, 0.0, 0.0]])
+    torch.testing.assert_close(loss(SCORES, TARGETS, rows), cross_entropy(SCORES, shares))
+
+
+def test_votes_for_what_a_corpus_does_not_know_are_nobodys():
+    loss = LabelLoss(LABELS, 0.0, balance=False, by_corpus=True, soft=True)
+    loss.learn(TABLE)
+    (row,) = utterances("narrow")
+    row = replace(row, votes={"happy": 3.0, "angry": 1.0, "sad": 1.0})
+    chances = SCORES[:1, [0, 2]].log_softmax(-1)
+    torch.testing.assert_close(loss(SCORES[:1], TARGETS[:1], [row]), -chances.mean())
 
 
 def test_balanced_is_weighted_cross_entropy():
