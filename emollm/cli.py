@@ -8,6 +8,7 @@ an exported folder and the default model behave alike.
 from __future__ import annotations
 
 import shlex
+import shutil
 import sys
 import tempfile
 from pathlib import Path
@@ -32,6 +33,7 @@ from emollm.data.ablations import ABLATIONS
 from emollm.data.context import with_context
 from emollm.data.datamodule import EmotionData
 from emollm.data.listing import recordings
+from emollm.data.trained_on import refuse_another_split
 from emollm.data.utterance import UtteranceTable
 from emollm.errors import UserError
 from emollm.factory import method_class
@@ -169,6 +171,26 @@ class EmotionCLI(LightningCLI):
         return TensorBoardLogger(logger.save_dir, logger.name, version=folder.name)
 
     # -- verbs ----------------------------------------------------------------------------------------------
+
+    def fit(self, **kwargs: Any) -> None:
+        """Train; what is refused before the first step leaves nothing behind."""
+        split = self.datamodule.read()
+        if self.stored is not None:
+            refuse_another_split(self.stored.specification.get("trained_on"), split)
+        try:
+            self.trainer.fit(**kwargs)
+        except UserError:
+            self._forget()
+            raise
+
+    def _forget(self) -> None:
+        """Remove the folder of a run that holds nothing but its recipe, so that the next one has its number."""
+        if not isinstance(self.trainer.logger, TensorBoardLogger) or not self.trainer.is_global_zero:
+            return
+        folder = Path(self.trainer.logger.log_dir)
+        files = [file.name for file in folder.rglob("*") if file.is_file()]
+        if all(name in ("config.yaml", "hparams.yaml") or name.startswith("events.") for name in files):
+            shutil.rmtree(folder, ignore_errors=True)
 
     def validate(self, **kwargs: Any) -> None:
         """Measure on the validation part."""

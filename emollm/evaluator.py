@@ -18,6 +18,7 @@ from emollm import baselines
 from emollm.callbacks.collect import Collector
 from emollm.data.ablations import Ablation, applicable
 from emollm.data.datamodule import EmotionData
+from emollm.data.trained_on import lines, shared
 from emollm.errors import UserError
 from emollm.evaluation import summarise, to_frame, write
 from emollm.machine import machine, versions
@@ -260,7 +261,10 @@ class Evaluator:
         return " and ".join(sorted(self.module.inputs))
 
     def _content(self) -> Row:
-        parts, audit = self.data.parts, self.data.audit
+        parts, audit = self.data.parts, self.data.audit.to_dict()
+        trained = self.module.trained_on
+        if self.part == "test" and self.module.name != "untrained model":
+            audit["lines"] = [*lines(trained, parts), *audit["lines"]]
         calibration = self.module.calibration
         return {
             "title": f"{self.part.capitalize()} of {self.module.name}",
@@ -273,7 +277,8 @@ class Evaluator:
             "protocol": {
                 "name": parts.name,
                 "folds": [] if parts.fold is None else [str(parts.fold)],
-                "speaker_independent": parts.speaker_independent,
+                "speaker_independent": parts.speaker_independent
+                and not (trained and self.part == "test" and shared(trained, parts.test)),
                 "train": len(parts.train),
                 "validation": len(parts.validation),
                 "test": len(parts.test),
@@ -281,7 +286,7 @@ class Evaluator:
             "rows": [],
             "summary": None,
             "calibration": calibration and asdict(calibration),
-            "audit": audit.to_dict(),
+            "audit": audit,
             "matrix": None,
             "specification": self.module.specification(),
             "recipe": self.recipe,

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import torch.distributed as dist
 from lightning.pytorch import Trainer
 from lightning.pytorch.callbacks import Callback
 
+from emollm.data.sounds import SoundIndex
 from emollm.modules.base import EmotionModule
 from emollm.prediction import Prediction
 
@@ -44,13 +46,13 @@ class Collector(Callback):
 
     def on_validation_end(self, trainer: Trainer, module: EmotionModule) -> None:
         """Put them in order."""
-        self._gather([row.key for row in trainer.datamodule.parts.validation])
+        self._gather([row.key for row in trainer.datamodule.parts.validation], trainer.datamodule.sounds)
 
     def on_test_end(self, trainer: Trainer, module: EmotionModule) -> None:
         """Put them in order."""
-        self._gather([row.key for row in trainer.datamodule.parts.test])
+        self._gather([row.key for row in trainer.datamodule.parts.test], trainer.datamodule.sounds)
 
-    def _gather(self, keys: list[str]) -> None:
+    def _gather(self, keys: list[str], sounds: SoundIndex) -> None:
         found = self.predictions
         if dist.is_available() and dist.is_initialized():
             shards: list[Any] = [None] * dist.get_world_size()
@@ -60,3 +62,7 @@ class Collector(Callback):
         # Processes are given equal numbers of utterances, so that one may have been scored twice.
         once = {prediction.utterance.key: prediction for prediction in found}
         self.predictions = sorted(once.values(), key=lambda prediction: place[prediction.utterance.key])
+        # Where features were stored, no sound was decoded that could tell.
+        asked = [one for one in self.predictions if one.duration is None and one.utterance.path is not None]
+        seconds = dict(zip(map(id, asked), sounds.all_seconds(one.utterance for one in asked), strict=True))
+        self.predictions = [replace(one, duration=seconds.get(id(one), one.duration)) for one in self.predictions]

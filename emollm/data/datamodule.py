@@ -195,7 +195,7 @@ class EmotionData(TranscribingData):
         # What one run refuses as too long, another one may have kept.
         settings = f"{module.feature_settings()}|{self.min_seconds}|{self.max_seconds}"
         backbone = module.audio_backbone
-        store = open_store(backbone, settings, table, self.cache, self.augmentation, self._sounds)
+        store = open_store(backbone, settings, table, self.cache, self.augmentation, self.sounds)
         if store is not None:
             device = self.trainer.strategy.root_device
             fill(store, backbone, self._dataset(table), device, self.num_workers, self.batch_size)
@@ -206,7 +206,7 @@ class EmotionData(TranscribingData):
     def train_dataloader(self) -> DataLoader[list[Item]]:
         """Shuffled by seed and epoch; a run resumed in the middle of an epoch goes on where it stopped."""
         table = self.training
-        lengths = lengths_of(table, self._hears, self._sounds)(range(len(table))) if self.bucket else None
+        lengths = lengths_of(table, self._hears, self.sounds)(range(len(table))) if self.bucket else None
         sampler = EpochSampler(
             len(table),
             self.batch_size,
@@ -260,7 +260,7 @@ class EmotionData(TranscribingData):
         return self._in_order(self._dataset(self.table)) if len(self.table) else []
 
     def _in_order(self, dataset: UtteranceDataset) -> DataLoader[list[Item]]:
-        lengths = lengths_of(dataset.table, dataset.decode, self._sounds) if self.bucket else None
+        lengths = lengths_of(dataset.table, dataset.decode, self.sounds) if self.bucket else None
         ranks = (self.trainer.global_rank, self.trainer.world_size)
         return self._loader(dataset, OrderedSampler(len(dataset), self.batch_size, lengths, *ranks))
 

@@ -45,13 +45,13 @@ class TranscribingData(LightningDataModule):
         source = DEFAULT if self.transcriber == "none" else self.transcriber
         if source not in self._transcripts:
             device = self.trainer.strategy.root_device if self.trainer is not None else torch.device("cpu")
-            self._transcripts[source] = Transcripts(source, self._sounds, device)
+            self._transcripts[source] = Transcripts(source, self.sounds, device)
         return self._transcripts[source]
 
     def cued(self, table: UtteranceTable) -> UtteranceTable:
         """A table whose utterances tell of their voices, each next to the others of its speaker in the table."""
         limits = (self.min_seconds, self.max_seconds)
-        table, faults = cued(table, Voices(self._sounds), *limits, self.num_workers)
+        table, faults = cued(table, Voices(self.sounds), *limits, self.num_workers)
         self._faults |= faults
         return table
 
@@ -74,7 +74,7 @@ class TranscribingData(LightningDataModule):
         return predicts and self.transcriber != "none" and self._needs("transcript", False)
 
     @property
-    def _sounds(self) -> SoundIndex:
+    def sounds(self) -> SoundIndex:
         """What is known of sound files; who predicts on ever new recordings does not remember all of them."""
         return SoundIndex() if self.trainer is not None and self.trainer.predicting else self._index
 

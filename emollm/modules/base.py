@@ -14,6 +14,7 @@ from torch.optim.lr_scheduler import LambdaLR
 from emollm import __version__
 from emollm.data.batch import Batch
 from emollm.data.labels import LabelSet
+from emollm.data.trained_on import Remembered, refuse_another_split, remember
 from emollm.errors import UserError
 from emollm.evaluation.calibration import Calibration
 from emollm.models.fingerprint import same_weights
@@ -60,6 +61,8 @@ class EmotionModule(HearingModule, ABC):
         """How predictions name this model."""
         self.calibration: Calibration | None = None
         """How confidences are corrected; it comes with stored weights and is not used while they are trained."""
+        self.trained_on: Remembered | None = None
+        """What it was fitted and chosen on; it comes with stored weights, or from a fit."""
         self.built = False
         self.strict_loading = False
         self.metrics = nn.ModuleDict({part: Figures(self.labels) for part in ("validation", "test")})
@@ -150,6 +153,11 @@ class EmotionModule(HearingModule, ABC):
             )
         if self._trainer is not None and not self.uses_all_weights:
             find_unused_parameters(self.trainer.strategy)
+
+    def on_fit_start(self) -> None:
+        """Remember what is trained on, then hear every training speaker once."""
+        self.trained_on = remember(self.trainer.datamodule.parts)
+        super().on_fit_start()
 
     def on_validation_epoch_start(self) -> None:
         """Forget the last pass, the sanity check's included."""
@@ -256,6 +264,8 @@ class EmotionModule(HearingModule, ABC):
             raise UserError("This checkpoint was not written by emollm: it holds no specification.")
         if "optimizer_states" not in checkpoint:
             raise UserError("This checkpoint holds weights only: resume from last.ckpt, which lies beside it.")
+        if self._trainer is not None and self.trainer.state.fn == "fit":
+            refuse_another_split(specification.get("trained_on"), self.trainer.datamodule.parts)
         self.check_weights(set(checkpoint["state_dict"]), specification)
         check_shapes(self.state_dict(), checkpoint["state_dict"])
 
@@ -299,4 +309,5 @@ class EmotionModule(HearingModule, ABC):
             "labels": self.labels,
             "sample_rate": 16_000,
             "fingerprints": self.fingerprints(),
+            "trained_on": self.trained_on,
         }

@@ -1,0 +1,98 @@
+"""A checkpoint knows on whom it was trained, whatever recipe it is tested or resumed with."""
+
+import json
+
+import pytest
+import torch
+
+from emollm.__main__ import main
+from emollm.data.protocols import SpeakerSplit
+from emollm.data.trained_on import lines, refuse_another_split, remember, shared
+from emollm.data.utterance import Utterance, UtteranceTable
+from emollm.errors import UserError
+from tests.small import run
+
+
+def split(seed=0, speakers=10, nameless=0):
+    named = [
+        Utterance(id=f"{who}-{n}", corpus="c", speaker=f"s{who}") for who in range(speakers) for n in range(3)
+    ]
+    return SpeakerSplit(seed=seed).split(
+        UtteranceTable([*named, *(Utterance(id=f"x{n}", corpus="d") for n in range(nameless))])
+    )
+
+
+def test_a_model_tested_on_its_own_split_needs_no_word():
+    assert lines(remember(split()), split()) == []
+
+
+def test_speakers_of_its_own_training_are_told_by_name():
+    mine, other = remember(split(0)), split(1)
+    trained = {row.speaker for row in split(0).train + split(0).validation}
+    both = sorted({f"c/{row.speaker}" for row in other.test if row.speaker in trained})
+    assert both, "the seeds test other speakers"
+    assert shared(mine, other.test) == both
+    first, second = lines(mine, other)
+    assert first.startswith("This model was trained on another split (by speaker, seed 0: ")
+    assert second.startswith(f"{len(both)} of the speakers and utterances tested here were in this model's own")
+    assert both[0] in second
+
+
+def test_utterances_of_nobody_are_known_one_by_one():
+    mine = remember(split(0, nameless=20))
+    assert set(shared(mine, split(1, nameless=20).test)) & {f"d/x{n}" for n in range(20)}
+    assert not any("s1" in text for text in mine["speakers"]), "names do not travel with a model"
+
+
+def test_a_model_that_does_not_tell_is_said_to():
+    assert lines(None, split())[0].startswith("This model does not tell what it was trained on")
+
+
+def test_a_run_goes_on_with_its_own_split_alone():
+    refuse_another_split(remember(split()), split())
+    refuse_another_split(None, split())
+    with pytest.raises(
+        UserError, match=r"fitted on another split \(by speaker, seed 0: .*; now by speaker, seed 1"
+    ):
+        refuse_another_split(remember(split()), split(1))
+
+
+QUIET = ["--ablations", "none", "--baselines", "none"]
+
+
+def test_a_test_with_another_fold_is_not_called_clean(small_run, tmp_path, capsys):
+    args = ["--config", small_run.config, "--ckpt_path", small_run.checkpoint, *QUIET]
+    own = json.loads((run(tmp_path, "test", *args) / "metrics.json").read_text())
+    other = json.loads((run(tmp_path, "test", *args, "--data.protocol.fold", "2") / "metrics.json").read_text())
+    assert own["protocol"]["speaker_independent"] is True
+    assert other["protocol"]["speaker_independent"] is False
+    assert "were in this model's own training" in " ".join(other["audit"]["lines"])
+    assert "not speaker-independent" in (tmp_path / "test" / "version_1" / "report.html").read_text()
+    assert "own training" not in " ".join(own["audit"]["lines"])
+    assert "were in this model's own training" in " ".join(capsys.readouterr().out.split())
+
+
+def test_an_export_remembers_too(small_run, tmp_path):
+    assert main(["export", str(small_run.checkpoint), "--output", str(tmp_path / "model")]) == 0
+    specification = json.loads((tmp_path / "model" / "specification.json").read_text())
+    stored = torch.load(small_run.checkpoint, weights_only=True)["emollm"]
+    assert specification["trained_on"] == stored["trained_on"]
+    assert stored["trained_on"]["train"] == 6
+
+
+def test_a_run_resumed_on_another_fold_is_refused_and_its_record_stays(small_run, tmp_path, capsys):
+    folder = run(tmp_path, "fit", "--config", small_run.config)
+    before = {file: file.read_bytes() for file in folder.rglob("*") if file.is_file()}
+    last = folder / "checkpoints" / "last.ckpt"
+    args = ["fit", "--config", small_run.config, "--ckpt_path", last, "--data.protocol.fold", "2"]
+    args += ["--trainer.max_epochs", "2", "--trainer.logger.save_dir", tmp_path]
+    assert main(list(map(str, args))) == 2
+    assert "fitted on another split" in capsys.readouterr().err
+    assert {file: file.read_bytes() for file in folder.rglob("*") if file.is_file()} == before
+
+
+def test_a_refused_run_leaves_no_folder(small_run, tmp_path):
+    args = ["fit", "--config", str(small_run.config), "--trainer.logger.save_dir", str(tmp_path)]
+    assert main([*args, "--data.other_labels", "error"]) == 2
+    assert main([*args, "--trainer.precision", "bf16-true"]) == 2
+    assert not list((tmp_path / "fit").glob("version_*"))
