@@ -26,7 +26,7 @@ _GO_ON = {
     "fit": "--ckpt_path FOLDER/checkpoints/last.ckpt beside the same command goes on where it stopped",
     **dict.fromkeys(("predict", "crossval", "prompts"), "the same command goes on where it stopped"),
 }
-_PLACES = (errno.EEXIST, errno.ENOTDIR, errno.EISDIR, errno.EACCES, errno.EROFS, errno.ENOSPC)
+_PLACES = (errno.EEXIST, errno.ENOTDIR, errno.EISDIR, errno.EACCES, errno.EROFS)
 """What is wrong with a place on the disk that the user named, and not with the program."""
 
 
@@ -106,6 +106,10 @@ def main(argv: list[str] | None = None) -> int:
         print(f"emollm: interrupted; {_GO_ON.get(verb, 'nothing is kept')}.", file=sys.stderr)
         return 130
     except OSError as error:
+        if error.errno == errno.ENOSPC:  # written to, a file no longer tells its name
+            place, then = error.filename or "the output or the cache", _GO_ON.get(verb, "try again")
+            print(f"emollm: the disk of {place} is full: make room; {then}.", file=sys.stderr)
+            return 2
         if error.errno not in _PLACES or error.filename is None:
             raise
         print(f"emollm: {error.filename} cannot be used: {error.strerror}.", file=sys.stderr)
@@ -127,6 +131,7 @@ def _run(argv: list[str]) -> None:
         raise UserError(" ".join(str(error).split())) from error
     except SIGTERMException as error:
         # Lightning ends with status 0, as if the work were done: schedulers and crossval would believe it.
+        print(f"emollm: stopped by SIGTERM; {_GO_ON.get(argv[0], 'nothing is kept')}.", file=sys.stderr)
         raise SystemExit(143) from error
     except SystemExit as error:
         # Lightning says nothing of Ctrl-C, and ends with status 1.

@@ -27,6 +27,7 @@ from emollm.calibrate import calibrate, file_beside, tell_fault
 from emollm.callbacks.checkpoint import BestCheckpoint, LastCheckpoint
 from emollm.callbacks.settings import settings_of
 from emollm.callbacks.speakers import SpeakerListener, by_folder
+from emollm.callbacks.stop import StopOnSignal
 from emollm.callbacks.summary import TrainingSummary
 from emollm.callbacks.writer import PredictionWriter
 from emollm.data.ablations import ABLATIONS
@@ -158,7 +159,9 @@ class EmotionCLI(LightningCLI):
             config["logger"] = self._same_folder(config["logger"])
         if self.verb == "fit" and config["max_epochs"] is None and config["max_steps"] == -1:
             kwargs["max_epochs"] = sum(stage.epochs for stage in getattr(self.model, "stages", [])) or 10
-        return super().instantiate_trainer(**kwargs)
+        trainer = super().instantiate_trainer(**kwargs)
+        trainer.callbacks.append(StopOnSignal())
+        return trainer
 
     def _same_folder(self, logger: Any) -> Any:
         """A resumed run goes on in the folder it was stopped in, with its best score and its curves."""
@@ -240,13 +243,15 @@ class EmotionCLI(LightningCLI):
         table = with_context(recordings(source["source"]), self.datamodule.context)
         self._load_weights()
         if source["speaker_range"]:
-            table = by_folder(table)
-            self._hear(table)
             # Rows of one clip at a time are never gone on with, nor taken for these.
             self.model.name += ", speakers' ranges"
         output, restart = Path(source["output"]), source["restart"]
         settings = settings_of(self.model, self.datamodule)
         writer = PredictionWriter(output, self.model.labels, self.model.name, restart, settings)
+        writer.check()
+        if source["speaker_range"]:
+            table = by_folder(table)
+            self._hear(table)
         self.datamodule.table = table
         self.trainer.callbacks.append(writer)
         self.trainer.predict(self.model, datamodule=self.datamodule, return_predictions=False)

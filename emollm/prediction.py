@@ -67,12 +67,12 @@ class Prediction:
 
 def name_of(utterance: Utterance) -> str:
     """How predictions call an utterance: by its file, and the stretch of it (a W3C media fragment)."""
-    if utterance.path is None:
-        return utterance.id
-    if utterance.start is None and utterance.end is None:
-        return str(utterance.path)
+    # Bytes that are no UTF-8 are written out: the name goes into files that must be.
+    name = str(utterance.path or utterance.id).encode("utf-8", "backslashreplace").decode()
+    if utterance.path is None or (utterance.start is None and utterance.end is None):
+        return name
     end = "" if utterance.end is None else f",{utterance.end:g}"
-    return f"{utterance.path}#t={utterance.start or 0:g}{end}"
+    return f"{name}#t={utterance.start or 0:g}{end}"
 
 
 def columns(labels: list[str]) -> list[str]:

@@ -20,6 +20,20 @@ class Kill(Callback):
             os.kill(os.getpid(), self.number)
 
 
+class Ask(Callback):
+    """SIGTERM after the first batch of a prediction or a test, as ``docker stop`` sends it."""
+
+    def _ask(self, batch: int) -> None:
+        if batch == 0:
+            os.kill(os.getpid(), signal.SIGTERM)
+
+    def on_predict_batch_end(self, trainer, module, outputs, batch, number, *args):
+        self._ask(number)
+
+    def on_test_batch_end(self, trainer, module, outputs, batch, number, *args):
+        self._ask(number)
+
+
 class Keep(Callback):
     """Keeps ``last.ckpt`` as a kill after an optimiser step would leave it."""
 

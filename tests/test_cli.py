@@ -1,5 +1,6 @@
 """The command line: recipes, what beats what, and bad input in one sentence."""
 
+import errno
 import json
 import subprocess
 import sys
@@ -13,6 +14,7 @@ import yaml
 
 from emollm import cli, factory
 from emollm.__main__ import main
+from emollm.callbacks.writer import PredictionWriter
 from tests.conftest import REPOSITORY
 from tests.fake_corpus import tone
 from tests.small import run
@@ -248,6 +250,39 @@ def test_weights_of_another_shape_are_refused(small_run, tmp_path, capsys, flag,
     args = ["predict", str(small_run.folder), "--model", str(model), "--output", str(tmp_path / "out"), flag]
     assert main(args if "rank" in flag else [*args, *stage]) == 2
     assert "does not fit the model" in capsys.readouterr().err
+
+
+def test_a_run_that_is_asked_to_end_ends_and_goes_on(small_run, tmp_path, capsys):
+    args = ["predict", str(small_run.folder / "ravdess"), "--model", str(small_run.checkpoint)]
+    args += ["--output", str(tmp_path), "--trainer.accelerator", "cpu", "--data.num_workers", "0"]
+    args += ["--data.transcriber", "none", "--data.batch_size", "2"]
+    ask = "--trainer.callbacks+=tests.killing.Ask"
+    with pytest.raises(SystemExit) as ended:
+        main([*args, ask])
+    assert ended.value.code == 143
+    assert "stopped by SIGTERM; the same command goes on" in capsys.readouterr().err
+    written = (tmp_path / "predictions.jsonl").read_text().splitlines()
+    assert 2 <= len(written) <= 4
+    assert main(args) == 0
+    assert f"{len(written)} of 20 recordings were done before" in capsys.readouterr().err
+    tested = ["test", "--config", str(small_run.config), "--ckpt_path", str(small_run.checkpoint), ask]
+    with pytest.raises(SystemExit) as ended:
+        main([*tested, "--trainer.logger.save_dir", str(tmp_path)])
+    assert ended.value.code == 143
+
+
+def test_a_full_disk_is_one_sentence(small_run, tmp_path, capsys, monkeypatch):
+    def full(self, rows):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(PredictionWriter, "append", full)
+    args = ["predict", str(small_run.folder / "ravdess"), "--model", str(small_run.checkpoint)]
+    args += ["--trainer.accelerator", "cpu", "--data.num_workers", "0", "--data.transcriber", "none"]
+    assert main([*args, "--output", str(tmp_path)]) == 2
+    err = capsys.readouterr().err.strip().splitlines()[-1]
+    assert err.startswith(
+        "emollm: the disk of the output or the cache is full: make room; the same command goes on"
+    )
 
 
 @pytest.mark.parametrize("verb", ["export", "predict"])

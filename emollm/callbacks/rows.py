@@ -10,8 +10,8 @@ from typing import IO, Any, NamedTuple
 
 Row = dict[str, Any]
 
-# File names are bytes; those that are no UTF-8 are written as they are.
-TEXT = {"encoding": "utf-8", "errors": "surrogateescape"}
+# File names are bytes; where those are no UTF-8 they are written out, so that any program reads the rows.
+TEXT = {"encoding": "utf-8", "errors": "backslashreplace"}
 
 
 class Place(NamedTuple):

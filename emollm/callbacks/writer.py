@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import csv
+import hashlib
 import os
 import sys
 from collections.abc import Iterable
@@ -15,7 +17,7 @@ from rich.console import Console
 
 from emollm.callbacks.rows import TEXT, Place, Row, Rows, line_of, scan
 from emollm.callbacks.settings import Settings, differences
-from emollm.data.utterance import UtteranceTable
+from emollm.data.utterance import Utterance, UtteranceTable
 from emollm.errors import UserError
 from emollm.prediction import Prediction, columns, name_of
 from emollm.report.tables import predictions_table
@@ -52,6 +54,7 @@ class PredictionWriter(Callback):
         self.jsonl = self.output / "predictions.jsonl"
         self.csv = self.output / "predictions.csv"
         self._stream: IO[str] | None = None
+        self._stamps: dict[str, str] = {}
 
     # -- in a run -------------------------------------------------------------------------------------------
 
@@ -64,7 +67,7 @@ class PredictionWriter(Callback):
         data, outcome = trainer.datamodule, None
         if trainer.is_global_zero:
             try:
-                done = self.start()
+                done = self.start(data.table)
                 if done:
                     text = f"{len(done)} of {len(data.table)} recordings were done before; going on."
                     print(text, file=sys.stderr)
@@ -72,19 +75,22 @@ class PredictionWriter(Callback):
             except UserError as error:
                 outcome = str(error)
             except OSError as error:  # else the other processes would wait for ever
-                outcome = f"The output cannot be written ({error}): choose another folder in --output."
+                outcome = f"{error.filename or self.output} cannot be used: {error.strerror}."
         outcome = trainer.strategy.broadcast(outcome)
         if isinstance(outcome, str):
             raise UserError(outcome)
         # Not each process's own list: files may come and go between one listing and the next.
         data.table = outcome
+        # As they are given: a transcriber fills in texts later.
+        self._stamps = {name_of(row): stamp(row) for row in outcome}
         self.open(trainer.global_rank)
 
     def on_predict_batch_end(
         self, trainer: Trainer, module: LightningModule, outputs: list[Prediction], batch: Any, *_: Any
     ) -> None:
         """Append the rows of a batch."""
-        self.append(prediction.row() for prediction in outputs)
+        rows = (prediction.row() for prediction in outputs)
+        self.append(row | {"stamp": self._stamps.get(row["path"])} for row in rows)
 
     def teardown(self, trainer: Trainer, module: LightningModule, stage: str) -> None:
         """Wait until every process has written its rows."""
@@ -93,35 +99,60 @@ class PredictionWriter(Callback):
 
     # -- files ----------------------------------------------------------------------------------------------
 
-    def start(self) -> set[str]:
+    def start(self, table: UtteranceTable | None = None) -> set[str]:
         """Put the files in order, what a killed run left behind included, and tell which recordings are done.
 
-        Rows with an error are forgotten, so that a mended file is tried again; a row cut off by a kill too.
+        Of the recordings in the table those with an error are forgotten, so that a mended file is tried again, and
+        those whose sound or text has changed since; a row cut off by a kill too. Rows of other recordings stay.
+
+        Args:
+            table: what is to be labelled; None takes every row there is for a part of it.
 
         Raises:
             UserError: when the files hold predictions of another model, or made in another way.
         """
         self.output.mkdir(parents=True, exist_ok=True)
+        places, done = self._kept(table)
+        self._rewrite(Rows(list(places.values())))
+        return done
+
+    def check(self) -> None:
+        """Refuse at once what ``start`` would refuse after a long time of listening.
+
+        Raises:
+            UserError: as ``start``.
+        """
+        self._kept(None)
+
+    def _kept(self, table: UtteranceTable | None) -> tuple[dict[str, Place], set[str]]:
+        """Where the rows to keep lie, and which recordings of the table are done."""
+        asked = {name_of(row): row for row in table or ()}
         places: dict[str, Place] = {}
+        done: set[str] = set()
         strangers: set[str] = set()
         others: list[Settings] = []
         for row, place in scan([] if self.restart else [self.jsonl, *self._shards()]):
-            places.pop(row["path"], None)
-            if not row.get("error"):
-                places[row["path"]] = place
+            name, failed = row["path"], bool(row.get("error"))
+            places.pop(name, None)
+            done.discard(name)
+            if table is not None and name not in asked:
+                places[name] = place
+            elif not failed and (table is None or row.get("stamp") in (None, stamp(asked[name]))):
+                places[name] = place
+                done.add(name)
+            if not failed:
                 strangers |= {str(row.get("model"))} - {self.model}
                 made = row.get("settings") or {}  # an earlier version did not tell
                 if made not in others:
                     others.append(made)
-        wrong = [f"of another model ({', '.join(sorted(strangers))})"] if strangers else []
+        wrong = [f"of another model ({', '.join(sorted(strangers))}, not {self.model})"] if strangers else []
         wrong += [f"made with {difference}" for difference in differences(self.settings, others)]
         if wrong:
             raise UserError(
                 f"{self.jsonl} holds predictions {' and '.join(wrong)}: give another --output, or --restart true "
                 "to begin anew."
             )
-        self._rewrite(Rows(list(places.values())))
-        return set(places)
+        return places, done
 
     def open(self, rank: int = 0) -> None:
         """Open the file that a process appends to."""
@@ -146,11 +177,14 @@ class PredictionWriter(Callback):
         places = {row["path"]: place for row, place in scan([self.jsonl, *self._shards()])}
         order = {name_of(row): index for index, row in enumerate(table)}
         names = sorted(places, key=lambda name: order.get(name, len(order)))
-        errors = self._rewrite(Rows([places[name] for name in names]))
-        rows = Rows([place for _, place in scan([self.jsonl])])
+        self._rewrite(Rows([places[name] for name in names]))
+        written = [(row["path"] in order, bool(row.get("error")), place) for row, place in scan([self.jsonl])]
+        rows = Rows([place for mine, _, place in written if mine])
+        errors, before = sum(failed for mine, failed, _ in written if mine), len(written) - len(rows)
         console = console or Console()
         console.print(predictions_table(rows))
-        console.print(f"{len(rows)} recordings, {errors} with an error. Written:", highlight=False)
+        more = f"; {before} of earlier calls, of other recordings, stand behind them" if before else ""
+        console.print(f"{len(rows)} recordings, {errors} with an error{more}. Written:", highlight=False)
         console.print(f"  {self.csv}\n  {self.jsonl}", highlight=False, soft_wrap=True)
 
     def _shard(self, rank: int) -> Path:
@@ -159,15 +193,11 @@ class PredictionWriter(Callback):
     def _shards(self) -> list[Path]:
         return sorted(self.output.glob("predictions.rank*.jsonl"))
 
-    def _rewrite(self, rows: Rows) -> int:
+    def _rewrite(self, rows: Rows) -> None:
         """Replace both files, each at one stroke, by rows from anywhere; the shards are not needed then.
 
         A kill in between leaves rows twice, in the JSONL and in a shard: the next run reads them as one.
-
-        Returns:
-            How many rows have an error.
         """
-        errors = 0
         lines, table = self.jsonl.with_suffix(".jsonl.part"), self.csv.with_suffix(".csv.part")
         with lines.open("w", **TEXT) as stream, table.open("w", newline="", **TEXT) as cells:
             writer = csv.DictWriter(cells, self.columns, restval="", extrasaction="ignore")
@@ -175,9 +205,18 @@ class PredictionWriter(Callback):
             for row in rows:
                 stream.write(line_of(row))
                 writer.writerow(row)
-                errors += bool(row.get("error"))
         os.replace(lines, self.jsonl)
         os.replace(table, self.csv)
         for shard in self._shards():
             shard.unlink()
-        return errors
+
+
+def stamp(utterance: Utterance) -> str:
+    """A digest of what a row depends on beside its name: size and change of the file, and the given texts."""
+    state: tuple[int, ...] = ()
+    if utterance.path is not None:
+        with contextlib.suppress(OSError):
+            found = utterance.path.stat()
+            state = (found.st_size, found.st_mtime_ns)
+    told = (utterance.transcript, utterance.context, utterance.language)
+    return hashlib.sha256(repr((state, told)).encode("utf-8", "backslashreplace")).hexdigest()[:12]

@@ -4,13 +4,14 @@ import csv
 import io
 import json
 import os
+from dataclasses import replace
 from pathlib import Path
 
 import pandas as pd
 import pytest
 from rich.console import Console
 
-from emollm.callbacks.writer import PredictionWriter
+from emollm.callbacks.writer import PredictionWriter, stamp
 from emollm.data.utterance import Utterance, UtteranceTable
 from emollm.errors import UserError
 from emollm.prediction import Prediction, columns
@@ -87,6 +88,44 @@ def test_rows_with_an_error_are_tried_again(writer):
     assert again(writer).start() == {"a.wav"}
 
 
+def test_rows_of_other_recordings_stay_and_are_not_counted(writer):
+    """One folder labelled after the other, into the same output."""
+    writer.append([row("a.wav"), row("b.wav", error="torn")])
+    second = again(writer)
+    assert second.start(table("c.wav", "d.wav")) == set()
+    second.open()
+    second.append([row("c.wav"), row("d.wav", error="torn")])
+    out = quiet()
+    second.finish(table("c.wav", "d.wav"), out)
+    assert [line["path"] for line in lines(writer)] == ["c.wav", "d.wav", "a.wav", "b.wav"]
+    said = " ".join(out.file.getvalue().split())
+    assert "2 recordings, 1 with an error; 2 of earlier calls, of other recordings, stand behind them" in said
+    assert "a.wav" not in said
+    assert again(writer).start(table("a.wav", "b.wav")) == {"a.wav"}
+
+
+@pytest.mark.parametrize("change", ["sound", "transcript", "nothing"])
+def test_what_has_changed_since_is_labelled_anew(writer, tmp_path, change):
+    (tmp_path / "a.wav").write_bytes(b"sound")
+    given = Utterance(id="a", path=tmp_path / "a.wav", transcript="words")
+    writer.append([row(str(given.path)) | {"stamp": stamp(given)}])
+    if change == "sound":
+        (tmp_path / "a.wav").write_bytes(b"other sound")
+    if change == "transcript":
+        given = replace(given, transcript="other words")
+    done = again(writer).start(UtteranceTable([given]))
+    assert done == ({str(given.path)} if change == "nothing" else set())
+    assert len(lines(writer)) == len(done)
+
+
+def test_another_models_rows_are_refused_before_long_work(writer):
+    writer.append([row("a.wav")])
+    with pytest.raises(UserError, match="of another model .m@1, not m@2."):
+        again(writer, "m@2").check()
+    again(writer, "m@2", restart=True).check()
+    assert [line["path"] for line in lines(writer)] == ["a.wav"], "nothing is thrown away yet"
+
+
 def test_another_models_rows_are_refused_and_kept(writer):
     writer.append([row("a.wav")])
     before = writer.jsonl.read_text()
@@ -139,10 +178,11 @@ def test_a_transcript_may_hold_any_line_separator(writer, text):
 def test_a_file_name_need_not_be_utf_8(writer):
     name = os.fsdecode(b"gr\xfc\xdfe.wav")
     writer.append([row(name)])
-    assert again(writer).start() == {name}
+    assert again(writer).start(table(name)) == {"gr\\udcfc\\udcdfe.wav"}
     terminal = Console(file=io.TextIOWrapper(io.BytesIO(), encoding="utf-8"))
     writer.finish(table(name), terminal)
-    assert b"gr\xfc\xdfe.wav" in writer.csv.read_bytes()
+    assert list(pd.read_csv(writer.csv)["path"]) == ["gr\\udcfc\\udcdfe.wav"], "any program reads it"
+    assert lines(writer)[0]["path"] == "gr\\udcfc\\udcdfe.wav"
 
 
 def test_two_stretches_of_one_file_are_two_rows(writer):
