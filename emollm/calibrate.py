@@ -38,7 +38,7 @@ def tell_fault(calibration: Calibration, file: Path) -> None:
     """
     if calibration.fault is not None:
         warnings.warn(
-            f"The confidences could not be calibrated ({file}): {calibration.fault}.",
+            f"The calibration in {file} is used and not to be relied on: {calibration.fault}.",
             stacklevel=2,
         )
 

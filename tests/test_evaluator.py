@@ -141,7 +141,7 @@ def test_validate_tells_that_confidences_could_not_be_calibrated(small_run, tmp_
     monkeypatch.setattr("emollm.cli.calibrate", lambda *_: Calibration(0.05, n=3))
     args = ["--config", small_run.config, "--ckpt_path", checkpoint, "--calibrate", "true"]
     with pytest.warns(
-        UserWarning, match=r"could not be calibrated \(.*plain\.calibration\.json\): .* lower bound"
+        UserWarning, match=r"calibration in .*plain\.calibration\.json is used and not .* lower bound"
     ):
         run(tmp_path, "validate", *args)
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from typing import Any, Literal
 
@@ -20,12 +20,13 @@ from emollm.models.pooling import mean_and_deviation
 from emollm.models.prompts import PromptTemplate, load_template
 from emollm.models.speech_llm import SpeechLLM, build_speech_llm
 from emollm.modules.asking import Asking
+from emollm.modules.averaging import WeightAverage
 from emollm.modules.base import EmotionModule
 from emollm.modules.figures import Scores
 from emollm.modules.label_loss import LabelLoss
 from emollm.modules.optimization import Optimization
 from emollm.modules.speaker_range import SpeakerRange
-from emollm.modules.stages import Stage, stage_at
+from emollm.modules.stages import Stage, progress, stage_at
 
 
 class EmotionLLM(EmotionModule):
@@ -113,6 +114,7 @@ class EmotionLLM(EmotionModule):
         self.asking: Asking
         self._adapter_names: set[str] = set()
         self._stage: int | None = None
+        self.average = WeightAverage()
 
     # -- what the model is made of --------------------------------------------------------------------------
 
@@ -227,6 +229,38 @@ class EmotionLLM(EmotionModule):
         for name, parameter in self.named_parameters():
             if name in self._adapter_names:
                 parameter.requires_grad_(stage.train_adapter)
+
+    def on_train_batch_end(self, outputs: Any, batch: Batch, batch_idx: int) -> None:
+        """Take the weights into the mean, where the stage keeps one."""
+        index = stage_at(self.stages, self.current_epoch)
+        share = self.stages[index].average if self.stages else 0.0
+        done = self.current_epoch + batch_idx / self.trainer.num_training_batches
+        if share and progress(self.stages, done) >= 1 - share:
+            self.average.add(index, self._trained())
+
+    def on_validation_start(self) -> None:
+        """Validate the mean of the weights, which then is what the best checkpoint holds."""
+        if self._fits and self.average.stage == stage_at(self.stages, self.current_epoch):
+            self.average.put_in(self._trained())
+
+    def on_validation_end(self) -> None:
+        """Go on with the weights themselves; checkpoints are written before."""
+        self.average.take_out(self._trained())
+
+    def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        """Keep the mean beside the weights, for a run that is resumed."""
+        super().on_save_checkpoint(checkpoint)
+        if "optimizer_states" in checkpoint:
+            checkpoint["average"] = self.average.state()
+
+    def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        """Go on with the mean that was begun."""
+        super().on_load_checkpoint(checkpoint)
+        if "average" in checkpoint:
+            self.average.load(checkpoint["average"])
+
+    def _trained(self) -> Iterator[tuple[str, nn.Parameter]]:
+        return ((name, weight) for name, weight in self.named_parameters() if weight.requires_grad)
 
     def all_trained_names(self) -> set[str]:
         """Adapter weights belong to the checkpoint in every stage."""

@@ -24,10 +24,21 @@ class Stage:
     """Share of the learning rates in this stage."""
     train_adapter: bool = True
     """False trains the interface (and trained backbone layers) alone, the LLM's adapter not."""
+    average: float = 0.0
+    """Share of the stage, its end, over which weights are averaged: the mean is what is validated and kept as the
+    best, while training goes on from the last weights. 0 keeps the weights themselves."""
 
     def __post_init__(self) -> None:
         if self.epochs < 1:
             raise UserError(f"model.stages: epochs is {self.epochs}; a stage lasts at least one epoch.")
+        if not 0 <= self.average <= 1:
+            raise UserError(f"model.stages: average is {self.average}; it is a share of the stage, from 0 to 1.")
+
+
+def progress(stages: Sequence[Stage], epoch: float) -> float:
+    """Share of the stage at hand that lies behind when an epoch (from 0, with its fraction) is reached."""
+    index = stage_at(stages, int(epoch))
+    return (epoch - sum(stage.epochs for stage in stages[:index])) / stages[index].epochs
 
 
 def stage_at(stages: Sequence[Stage], epoch: int) -> int:

@@ -13,6 +13,7 @@ from emollm.data.features import FeatureCache
 from emollm.data.protocols import FoldColumn
 from emollm.errors import UserError
 from emollm.models.speech_llm import SpeechLLM
+from emollm.modules.averaging import WeightAverage
 from emollm.modules.optimization import rate_at
 from emollm.modules.stages import Stage, stage_at
 from tests.fake_corpus import write_ravdess
@@ -57,7 +58,7 @@ def data(tmp_path):
     )
 
 
-def fit(module, data, tmp_path, epochs, **options):
+def fit(module, data, tmp_path, epochs, more=(), **options):
     watch = Watch()
     trainer = Trainer(
         max_epochs=epochs,
@@ -67,7 +68,7 @@ def fit(module, data, tmp_path, epochs, **options):
         enable_progress_bar=False,
         enable_model_summary=False,
         num_sanity_val_steps=0,
-        callbacks=[watch],
+        callbacks=[watch, *more],
         default_root_dir=tmp_path,
         **options,
     )
@@ -110,6 +111,60 @@ def test_a_run_limited_by_steps_keeps_learning(tiny_wavlm, tiny_llama, data, tmp
     assert len(watch.rates) == 8
     assert all(later < before for before, later in zip(watch.rates, watch.rates[1:], strict=False))
     assert watch.rates[3] > 0.4 * max(watch.rates), "half way, the cosine is half way down"
+
+
+class Trace(Callback):
+    """The interface's weights after each step, and those that are validated."""
+
+    def __init__(self):
+        self.steps, self.validated = [], []
+
+    def _weights(self, module):
+        named = module.named_parameters()
+        return torch.cat([value.detach().flatten() for name, value in named if ".interface." in name])
+
+    def on_train_batch_end(self, trainer, module, *_):
+        self.steps.append((trainer.current_epoch, self._weights(module)))
+
+    def on_validation_end(self, trainer, module):  # where checkpoints are written too
+        self.validated.append(self._weights(module))
+
+
+@pytest.mark.parametrize(("share", "first"), [(1.0, 1), (0.5, 2), (0.0, None)])
+def test_the_mean_of_the_weights_is_validated_and_training_goes_on_from_their_own(
+    tiny_wavlm, tiny_llama, data, tmp_path, share, first
+):
+    """A stage of two epochs behind a warm-up of one; half of it is its second epoch."""
+    data.batch_size = 3
+    stages = [{"epochs": 1, "answer": "head"}, {"epochs": 2, "average": share}]
+    trace = Trace()
+    module = build(tiny_wavlm, tiny_llama, stages=stages)
+    fit(module, data, tmp_path, 3, more=[trace])
+    for epoch, validated in enumerate(trace.validated):
+        mine = [weights for at, weights in trace.steps if first is not None and first <= at <= epoch]
+        last = [weights for at, weights in trace.steps if at <= epoch][-1]
+        torch.testing.assert_close(validated, torch.stack(mine).mean(0) if mine else last, atol=1e-6, rtol=1e-5)
+        if len(mine) > 1:
+            assert not torch.allclose(validated, last)
+    assert torch.equal(trace._weights(module), trace.steps[-1][1])
+
+
+def test_the_mean_is_resumed():
+    whole, cut = WeightAverage(), WeightAverage()
+    weights = [[("a", torch.nn.Parameter(torch.full((2,), float(step))))] for step in range(5)]
+    for step, weight in enumerate(weights):
+        whole.add(0, weight)
+        cut.add(0, weight)
+        if step == 2:
+            other = WeightAverage()
+            other.load(cut.state())
+            cut = other
+    (name, mine), (_, theirs) = (next(iter(one.state()["mean"].items())) for one in (whole, cut))
+    assert name == "a"
+    assert torch.equal(mine, torch.full((2,), 2.0))
+    assert torch.equal(mine, theirs)
+    cut.add(1, weights[4])
+    assert torch.equal(cut.state()["mean"]["a"], torch.full((2,), 4.0)), "another stage begins anew"
 
 
 def test_a_run_that_outlasts_its_stages_goes_on_learning(tiny_wavlm, tiny_llama, data, tmp_path):
