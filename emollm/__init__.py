@@ -1,6 +1,12 @@
 """emollm hears how people feel: a frozen audio backbone, a small interface and an LLM with LoRA."""
 
 __version__ = "0.1.0"
+__all__ = ["Predictor", "__version__", "load"]
+
+
+def __dir__() -> list[str]:
+    """What completion offers, before anything is imported."""
+    return sorted([*globals(), *__all__])
 
 
 def __getattr__(name: str) -> object:

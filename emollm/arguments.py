@@ -70,6 +70,61 @@ def values_of(args: list[str], *names: str) -> list[str]:
     return spaced + [arg.partition("=")[2] for arg in args if arg.partition("=")[0] in names and "=" in arg]
 
 
+def in_turn(configs: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Recipes that are read one after the other, each without what a later one puts another class or list for.
+
+    The parser would keep the old one's arguments wherever the new class knows their names.
+    """
+    kept = [dict(config) for config in configs]
+    for index, config in enumerate(kept):
+        for later in configs[index + 1 :]:
+            config = _without_replaced(config, later)
+        kept[index] = config
+    return kept
+
+
+def _without_replaced(values: dict[str, Any], later: dict[str, Any]) -> dict[str, Any]:
+    kept: dict[str, Any] = {}
+    for name, value in values.items():
+        new = later.get(name)
+        if isinstance(value, dict) and isinstance(new, dict):
+            if "class_path" in new and _class_of(new) != _class_of(value):
+                continue
+            kept[name] = _without_replaced(value, new)
+        elif not (isinstance(value, list) and isinstance(new, list)):
+            kept[name] = value
+    return kept
+
+
+def _class_of(values: dict[str, Any]) -> str:
+    return str(values.get("class_path", "")).rpartition(".")[2]
+
+
+def with_configs_in_turn(args: list[str], folder: Path) -> list[str]:
+    """Arguments whose ``--config`` files are read as ``in_turn`` says.
+
+    Args:
+        args: as they were typed.
+        folder: where a file that has to be changed is written, under its own name.
+    """
+    args = list(args)
+    places = []
+    for index, arg in enumerate(args):
+        name, equals, value = arg.partition("=")
+        if name in ("--config", "-c") and equals:
+            places.append((index, f"{name}=", value))
+        elif arg in ("--config", "-c") and index + 1 < len(args):
+            places.append((index + 1, "", args[index + 1]))
+    configs = [read_yaml(path) for *_, path in places]
+    for (index, prefix, path), before, config in zip(places, configs, in_turn(configs), strict=True):
+        if config != before:
+            file = folder / str(index) / Path(path).name
+            file.parent.mkdir(parents=True)
+            file.write_text(yaml.safe_dump(config, allow_unicode=True), encoding="utf-8")
+            args[index] = f"{prefix}{file}"
+    return args
+
+
 def read_yaml(path: str) -> dict[str, Any]:
     """The values of a recipe.
 

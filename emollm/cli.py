@@ -21,7 +21,7 @@ from lightning.pytorch.cli import ArgsType, LightningArgumentParser, LightningCL
 from lightning.pytorch.loggers import TensorBoardLogger
 
 from emollm import weights
-from emollm.arguments import chosen, fault_of, model_is_checkpoint, read_yaml, values_of
+from emollm.arguments import chosen, fault_of, model_is_checkpoint, read_yaml, values_of, with_configs_in_turn
 from emollm.baselines import BASELINES
 from emollm.calibrate import calibrate, file_beside, tell_fault
 from emollm.callbacks.checkpoint import BestCheckpoint, LastCheckpoint
@@ -303,6 +303,7 @@ def run(argv: list[str], kind: type[EmotionCLI] = EmotionCLI) -> EmotionCLI:
             remembered = Path(scratch) / "checkpoint.yaml"
             remembered.write_text(yaml.safe_dump({"model": stored.specification["model"]}), encoding="utf-8")
             args = ["--config", str(remembered), *args]
+        args = with_configs_in_turn(args, Path(scratch))
         return kind(verb, method_class(method), stored, [verb, *args], shlex.join(["emollm", *argv]))
 
 

@@ -19,7 +19,7 @@ import yaml
 from jsonargparse import ActionConfigFile, ArgumentError, ArgumentParser
 from lightning.pytorch.loggers import TensorBoardLogger
 
-from emollm.arguments import fault_of, read_yaml
+from emollm.arguments import fault_of, in_turn, read_yaml
 from emollm.data.datamodule import EmotionData
 from emollm.errors import UserError
 from emollm.evaluation.pool import FoldReport
@@ -54,10 +54,11 @@ def folds_of(args: Sequence[str]) -> Folds:
     parser.add_class_arguments(EmotionData, "data", sub_configs=True)
     parsed: list[str] = []
     with tempfile.TemporaryDirectory() as scratch:
+        configs = iter(in_turn([read_yaml(value) for name, value in pairs(args) if name in ("--config", "-c")]))
         for index, (name, value) in enumerate(pairs(args)):
             if name in ("--config", "-c"):
                 file = Path(scratch) / f"{index}.yaml"
-                file.write_text(yaml.safe_dump(_data_of(read_yaml(value))), encoding="utf-8")
+                file.write_text(yaml.safe_dump(_data_of(next(configs))), encoding="utf-8")
                 parsed += ["--config", str(file)]
             elif name == "--model.labels":
                 parsed.append(f"--data.labels={value}")

@@ -13,6 +13,39 @@ from pathlib import Path
 
 from emollm.models.cache import cache_folder
 
+_MODEL = "  --model PATH            a checkpoint (best.ckpt), or a folder that emollm export wrote"
+_SHORT = {
+    "fit": """emollm fit --config RECIPE.yaml [options]: train a model; everything goes to runs/fit/version_N.
+
+  --config RECIPE.yaml    see configs/; several are read in turn, and a flag beats them
+  --ckpt_path LAST.ckpt   go on where a run stopped
+  --data.protocol.fold N  which fold is tested, and so not trained on
+  --trainer.max_epochs N  passes, where the recipe's stages do not say
+""",
+    "validate": f"""emollm validate --config RECIPE.yaml --model PATH [options]: measure on the validation part.
+
+{_MODEL}
+  --calibrate true        fit the temperature of the confidences, and keep it beside the model
+""",
+    "test": f"""emollm test --config RECIPE.yaml --model PATH [options]: measure on the test part; writes a report.
+
+{_MODEL}
+  --ablations LIST        what the model is tested without: all, none, or names with commas
+  --baselines LIST        what it is held against: all, none, or names with commas
+""",
+    "predict": f"""emollm predict SOURCE [options]: label recordings, and write each row as it comes.
+
+  SOURCE                  a folder, a sound file, a list of paths (.txt), or a table (CSV, TSV, JSON lines)
+{_MODEL};
+                          the one that ships with emollm where left out
+  --output FOLDER         of predictions.csv and predictions.jsonl; the same command goes on where it stopped
+  --restart true          begin anew instead
+  --speaker_range true    normalise by each speaker's other recordings
+  --data.transcriber none do without transcripts
+""",
+}
+"""What most people look for, before the two hundred options of Lightning and its kin."""
+
 
 def show(verb: str, write: Callable[[], object]) -> None:
     """Print the help of a verb.
@@ -23,6 +56,7 @@ def show(verb: str, write: Callable[[], object]) -> None:
         verb: whose help is asked for.
         write: prints it.
     """
+    print(_SHORT[verb])
     file = cache_folder() / "help" / f"{verb}-{_state()}.txt"
     if not file.is_file():
         text = io.StringIO()

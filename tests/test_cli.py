@@ -14,6 +14,7 @@ import yaml
 
 from emollm import cli, factory
 from emollm.__main__ import main
+from emollm.arguments import in_turn
 from emollm.callbacks.writer import PredictionWriter
 from tests.conftest import REPOSITORY
 from tests.fake_corpus import tone
@@ -250,6 +251,35 @@ def test_weights_of_another_shape_are_refused(small_run, tmp_path, capsys, flag,
     args = ["predict", str(small_run.folder), "--model", str(model), "--output", str(tmp_path / "out"), flag]
     assert main(args if "rank" in flag else [*args, *stage]) == 2
     assert "does not fit the model" in capsys.readouterr().err
+
+
+def test_of_two_recipes_the_second_ones_classes_and_lists_stand_alone(parsed, tmp_path):
+    """The parser itself would give the new class those arguments of the old one whose names it knows."""
+    (tmp_path / "mine.yaml").write_text(
+        "data:\n  corpora:\n  - class_path: emollm.data.corpora.Table\n    init_args: {file: mine.csv}\n"
+        "  protocol:\n    class_path: emollm.data.protocols.GroupedKFold\n"
+        "model:\n  interface:\n    class_path: MLPInterface\n"
+    )
+    recipe = REPOSITORY / "configs" / "whisper_smollm2.yaml"
+    fold = ["--data.protocol.k", "3"]
+    made = parsed("fit", "--config", recipe, f"--config={tmp_path / 'mine.yaml'}", *fold)
+    (table,) = made.datamodule.corpora
+    assert (table.root, table.name) == ("", "mine")
+    assert (made.datamodule.protocol.k, made.datamodule.protocol.validation) == (3, 0.15)
+    interface = made.config["fit"]["model"]["interface"]
+    assert interface.class_path.endswith("MLPInterface")
+    assert "tokens" not in interface.init_args
+    assert interface.init_args.dropout != 0.5, "its own default"
+
+
+def test_of_two_recipes_what_is_of_one_class_is_joined():
+    first = {
+        "data": {"protocol": {"class_path": "a.b.Folds", "init_args": {"fold": 2, "seed": 1}}, "batch_size": 4}
+    }
+    second = {"data": {"protocol": {"class_path": "Folds", "init_args": {"fold": 3}}}}
+    assert in_turn([first, second]) == [first, second]
+    other = {"data": {"protocol": {"class_path": "Other"}}}
+    assert in_turn([first, second, other]) == [{"data": {"batch_size": 4}}, {"data": {}}, other]
 
 
 def test_a_run_that_is_asked_to_end_ends_and_goes_on(small_run, tmp_path, capsys):

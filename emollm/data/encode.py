@@ -89,7 +89,9 @@ def fill(
         return
     seconds = store.index.all_seconds(dataset.table)
     size = estimate_gb(backbone, sum(seconds))
-    say(f"Features: {len(missing)} of {len(held)} utterances are made, {size:.2f} GB in all: {store.folder}")
+    say(
+        f"Features: {len(missing)} of {len(held)} utterances are encoded now, {size:.2f} GB in all: {store.folder}"
+    )
     # Of about one length, so that the encoder hardly pads; the longest first, so that want of memory shows soon.
     rows = mine(sorted(missing, key=lambda row: -seconds[row]))
     if rows:

@@ -13,7 +13,8 @@ from emollm.data.corpora.text import read_text
 from emollm.data.utterance import Utterance, UtteranceTable
 from emollm.errors import UserError
 
-_TABLES = (".csv", ".tsv", ".jsonl", ".json")
+# Of the last ones the table's reader says what to do.
+_TABLES = (".csv", ".tsv", ".jsonl", ".json", ".xlsx", ".xls", ".ods", ".parquet")
 
 
 def recordings(source: str | Path | pd.DataFrame | Iterable[str | Path]) -> UtteranceTable:

@@ -179,6 +179,8 @@ class EmotionModule(HearingModule, ABC):
             return nothing_learnt(self) if self._trainer is not None and self.trainer.world_size > 1 else None
         loss = self.loss(batch)
         self.log("train/loss", loss, prog_bar=True, batch_size=len(batch))
+        for optimizer in self.trainer.optimizers if self._trainer is not None else ():
+            self.log_dict({f"rate/{group['name']}": group["lr"] for group in optimizer.param_groups}, batch_size=1)
         return loss
 
     def validation_step(self, batch: Batch, batch_idx: int) -> list[Prediction]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from typing import Any, Literal
@@ -206,6 +207,13 @@ class EmotionLLM(EmotionModule):
     def on_fit_start(self) -> None:
         """Look at the training labels, then hear every training speaker once."""
         self.label_loss.learn(self.trainer.datamodule.parts.train)
+        wanted, limit = sum(stage.epochs for stage in self.stages), self.trainer.max_epochs or 0
+        if 0 < limit < wanted:
+            warnings.warn(
+                f"trainer.max_epochs is {limit}, and the stages of the recipe last {wanted} passes: the run ends "
+                "before they do.",
+                stacklevel=2,
+            )
         warms = any(stage.answer == "head" for stage in self.stages)
         for callback in self.trainer.callbacks:
             if warms and isinstance(callback, EarlyStopping) and callback.strict:

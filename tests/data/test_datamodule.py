@@ -165,11 +165,11 @@ def test_a_second_stage_reads_its_part_and_not_the_first_again(corpus, tiny_wavl
 
     module = Probe(LABELS, BackboneSpec(str(tiny_wavlm)))
     data = set_up(data_of(corpus, cache=FeatureCache(folder=str(tmp_path / "cache"))), module)
-    assert "9 of 9 utterances are made" in capsys.readouterr().out
+    assert "9 of 9 utterances are encoded now" in capsys.readouterr().out
     data.setup("validate")
     assert capsys.readouterr().out == ""
     data.setup("test")
-    assert "3 of 3 utterances are made" in capsys.readouterr().out
+    assert "3 of 3 utterances are encoded now" in capsys.readouterr().out
     assert all(batch.features is not None for batch in [*data.train_dataloader(), *data.test_dataloader()])
 
 
@@ -223,7 +223,7 @@ def test_batches_hold_stored_features_of_their_own_and_no_more(corpus, tiny_wavl
 
     cache = FeatureCache(folder=str(tmp_path / "features"))
     data = set_up(data_of(corpus, cache=cache), Probe(LABELS, BackboneSpec(str(tiny_wavlm))))
-    assert "9 of 9 utterances are made" in capsys.readouterr().out
+    assert "9 of 9 utterances are encoded now" in capsys.readouterr().out
     batches = list(data.train_dataloader())
     assert all(batch.waveforms is None and len(batch.features) == len(batch) <= 2 for batch in batches)
     features = batches[0].features
@@ -263,12 +263,12 @@ def test_scores_are_the_same_with_and_without_the_store(small_run, tmp_path, cap
     cache = tmp_path / "features"
     args += ["--data.cache.folder", cache]
     stored = scores(run(tmp_path, "test", *args))
-    assert "3 of 3 utterances are made" in capsys.readouterr().out
+    assert "3 of 3 utterances are encoded now" in capsys.readouterr().out
     files = sorted(cache.rglob("*.npy"))
     assert len(files) == 3
     files[0].write_bytes(files[0].read_bytes()[:-8])
     mended = scores(run(tmp_path, "test", *args))
-    assert "1 of 3 utterances are made" in capsys.readouterr().out
+    assert "1 of 3 utterances are encoded now" in capsys.readouterr().out
     for other in (stored, mended):
         assert list(other.index) == list(without.index)
         assert (other - without).abs().max().max() < 1e-4

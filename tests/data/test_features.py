@@ -233,7 +233,7 @@ def test_batches_to_encode_are_of_one_length_and_the_longest_comes_first(tmp_pat
     backbone.register_forward_pre_hook(lambda _, inputs: batches.append((inputs[1] / 16_000).tolist()))
     fill(store, backbone, UtteranceDataset(table), torch.device("cpu"), 0, 3)
     assert [pytest.approx(batch) for batch in batches] == [[0.9, 0.85, 0.8], [0.3, 0.25, 0.2]]
-    assert "7 of 8 utterances are made" in capsys.readouterr().out
+    assert "7 of 8 utterances are encoded now" in capsys.readouterr().out
     backbone.to("cpu")
     fill(store, backbone, UtteranceDataset(table), torch.device("cpu"), 0, 3)
     assert len(batches) == 2, "nothing is encoded twice"
