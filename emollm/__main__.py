@@ -24,6 +24,7 @@ OTHER_VERBS = {
 }
 _GO_ON = {
     "fit": "--ckpt_path FOLDER/checkpoints/last.ckpt beside the same command goes on where it stopped",
+    **dict.fromkeys(("test", "validate"), "what was written stays, and the same command begins anew"),
     **dict.fromkeys(("predict", "crossval", "prompts"), "the same command goes on where it stopped"),
 }
 _PLACES = (errno.EEXIST, errno.ENOTDIR, errno.EISDIR, errno.EACCES, errno.EROFS)

@@ -87,6 +87,8 @@ def _without_replaced(values: dict[str, Any], later: dict[str, Any]) -> dict[str
     kept: dict[str, Any] = {}
     for name, value in values.items():
         new = later.get(name)
+        if isinstance(new, str) and isinstance(value, dict) and "class_path" in value:
+            new = {"class_path": new}  # the short way to write it
         if isinstance(value, dict) and isinstance(new, dict):
             if "class_path" in new and _class_of(new) != _class_of(value):
                 continue

@@ -288,7 +288,7 @@ class Evaluator:
             "calibration": calibration and asdict(calibration),
             "audit": audit,
             "matrix": None,
-            "specification": self.module.specification(),
+            "specification": {**self.module.specification(), "trained_on": None},  # too long, and told above
             "recipe": self.recipe,
             "versions": versions(),
             "machine": machine(self.trainer.strategy.root_device),

@@ -278,7 +278,7 @@ def test_of_two_recipes_what_is_of_one_class_is_joined():
     }
     second = {"data": {"protocol": {"class_path": "Folds", "init_args": {"fold": 3}}}}
     assert in_turn([first, second]) == [first, second]
-    other = {"data": {"protocol": {"class_path": "Other"}}}
+    other = {"data": {"protocol": "Other"}}
     assert in_turn([first, second, other]) == [{"data": {"batch_size": 4}}, {"data": {}}, other]
 
 

@@ -65,4 +65,6 @@ class Collector(Callback):
         # Where features were stored, no sound was decoded that could tell.
         asked = [one for one in self.predictions if one.duration is None and one.utterance.path is not None]
         seconds = dict(zip(map(id, asked), sounds.all_seconds(one.utterance for one in asked), strict=True))
-        self.predictions = [replace(one, duration=seconds.get(id(one), one.duration)) for one in self.predictions]
+        self.predictions = [
+            replace(one, duration=seconds.get(id(one)) or one.duration) for one in self.predictions
+        ]

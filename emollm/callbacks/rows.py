@@ -12,6 +12,7 @@ Row = dict[str, Any]
 
 # File names are bytes; where those are no UTF-8 they are written out, so that any program reads the rows.
 TEXT = {"encoding": "utf-8", "errors": "backslashreplace"}
+_READ = {"encoding": "utf-8", "errors": "surrogateescape"}  # earlier versions wrote them as they were
 
 
 class Place(NamedTuple):
@@ -71,13 +72,13 @@ class Rows(Sequence[Row]):
 
 def _read(stream: IO[bytes], place: Place) -> Row:
     stream.seek(place.offset)
-    return json.loads(stream.read(place.size).decode(**TEXT))
+    return json.loads(stream.read(place.size).decode(**_READ))
 
 
 def _parse(line: bytes) -> Row | None:
     """A row, or None for a line that was being written when the run was killed."""
     try:
-        row = json.loads(line.decode(**TEXT))
+        row = json.loads(line.decode(**_READ))
     except json.JSONDecodeError:
         return None
     return row if isinstance(row, dict) and "path" in row else None

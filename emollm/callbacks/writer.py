@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import csv
 import hashlib
 import os
@@ -54,7 +53,7 @@ class PredictionWriter(Callback):
         self.jsonl = self.output / "predictions.jsonl"
         self.csv = self.output / "predictions.csv"
         self._stream: IO[str] | None = None
-        self._stamps: dict[str, str] = {}
+        self._stamps: dict[str, str | None] = {}
 
     # -- in a run -------------------------------------------------------------------------------------------
 
@@ -137,7 +136,7 @@ class PredictionWriter(Callback):
             done.discard(name)
             if table is not None and name not in asked:
                 places[name] = place
-            elif not failed and (table is None or row.get("stamp") in (None, stamp(asked[name]))):
+            elif not failed and (table is None or _same(row.get("stamp"), stamp(asked[name]))):
                 places[name] = place
                 done.add(name)
             if not failed:
@@ -211,12 +210,22 @@ class PredictionWriter(Callback):
             shard.unlink()
 
 
-def stamp(utterance: Utterance) -> str:
-    """A digest of what a row depends on beside its name: size and change of the file, and the given texts."""
+def _same(made: str | None, now: str | None) -> bool:
+    """Whether a row is of what is there now; what cannot be seen, a share that is away, has not changed."""
+    return made is None or now is None or made == now
+
+
+def stamp(utterance: Utterance) -> str | None:
+    """A digest of what a row depends on beside its name: size and change of the file, and the given texts.
+
+    None where the file cannot be seen.
+    """
     state: tuple[int, ...] = ()
     if utterance.path is not None:
-        with contextlib.suppress(OSError):
+        try:
             found = utterance.path.stat()
-            state = (found.st_size, found.st_mtime_ns)
+        except OSError:
+            return None
+        state = (found.st_size, found.st_mtime_ns)
     told = (utterance.transcript, utterance.context, utterance.language)
     return hashlib.sha256(repr((state, told)).encode("utf-8", "backslashreplace")).hexdigest()[:12]

@@ -6,9 +6,11 @@ import hashlib
 import math
 import os
 import unicodedata
+from bisect import bisect_left
 from collections import defaultdict
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass
+from itertools import accumulate
 from pathlib import Path
 from typing import Any
 
@@ -147,22 +149,38 @@ def _copies(first: UtteranceTable, second: UtteranceTable) -> tuple[list[tuple[s
     for row in first:
         if row.path in digests:
             known[digests[row.path]].append(row)
+    stretches = {digest: _Stretches(rows) for digest, rows in known.items()}
     copies, overlapping = [], []
     for row in second:
-        others = known.get(digests.get(row.path), [])
-        same = next((other for other in others if (other.start, other.end) == (row.start, row.end)), None)
-        crossed = next((other for other in others if _shared(row, other) > _SHARED), None)
-        if same is not None:
+        others = stretches.get(digests.get(row.path))
+        if others is None:
+            continue
+        if (same := others.same.get((row.start, row.end))) is not None:
             copies.append((same.key, row.key))
-        elif crossed is not None:
+        elif (crossed := others.crossing(row)) is not None:
             overlapping.append((crossed.key, row.key))
     return copies, overlapping
 
 
-def _shared(one: Utterance, other: Utterance) -> float:
-    """Seconds that two stretches of one file have in common, if they are long enough."""
-    ends = (math.inf if row.end is None else row.end for row in (one, other))
-    return min(ends) - max(one.start or 0.0, other.start or 0.0)
+class _Stretches:
+    """Those of one file in training, in order: thousands are not looked through for each one that is tested."""
+
+    def __init__(self, rows: list[Utterance]) -> None:
+        self.same = {(row.start, row.end): row for row in reversed(rows)}
+        self.rows = sorted(rows, key=lambda row: row.start or 0.0)
+        self.starts = [row.start or 0.0 for row in self.rows]
+        # Of all that begin no later than each, the one that lasts longest.
+        self.lasting = list(accumulate(self.rows, lambda one, other: max(one, other, key=_end)))
+
+    def crossing(self, row: Utterance) -> Utterance | None:
+        """One that has more in common with a stretch than its very end or beginning."""
+        last = bisect_left(self.starts, _end(row) - _SHARED)
+        other = self.lasting[last - 1] if last else None
+        return other if other is not None and _end(other) - (row.start or 0.0) > _SHARED else None
+
+
+def _end(row: Utterance) -> float:
+    return math.inf if row.end is None else row.end
 
 
 def _paths(*tables: Iterable[Utterance]) -> dict[Path, None]:

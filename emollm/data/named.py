@@ -41,7 +41,7 @@ def named(table: UtteranceTable, labels: LabelSet, drop_others: bool) -> Utteran
             where = f"'{strange[0]}'" if words == (strange[0],) else f"'{strange[0]}' in '{name}'"
             warnings.warn(
                 f"model.labels: {where} is no emotion that emollm knows, and no utterance has it: correct its "
-                "spelling.",
+                "spelling, unless these corpora just lack it.",
                 stacklevel=2,
             )
     table = table.map(lambda row: replace(row, label=rename(row.label), votes=gathered(row.votes)))

@@ -11,8 +11,8 @@ from emollm.data.utterance import UtteranceTable
 from emollm.errors import UserError
 
 Remembered = Mapping[str, Any]
-"""Plain values: ``protocol``; the sizes ``train`` and ``validation``; ``speakers``, digests of their names; and
-``utterances``, digests of those without a speaker."""
+"""Plain values: ``protocol``; the sizes ``train`` and ``validation``; ``parts``, a digest of each; ``speakers``,
+digests of their names; and ``utterances``, digests of those without a speaker."""
 _DIGITS = 12  # of a digest: names themselves do not travel with a model
 
 
@@ -23,6 +23,7 @@ def remember(split: Split) -> dict[str, Any]:
         "protocol": split.name,
         "train": len(split.train),
         "validation": len(split.validation),
+        "parts": [_digest("\n".join(sorted(row.key for row in part))) for part in (split.train, split.validation)],
         "speakers": sorted({_digest(f"{row.corpus}/{row.speaker}") for row in rows if row.speaker is not None}),
         "utterances": sorted({_digest(row.key) for row in rows if row.speaker is None}),
     }
@@ -32,10 +33,10 @@ def refuse_another_split(remembered: Remembered | None, split: Split) -> None:
     """Let a run go on with the data it was begun with, or not at all.
 
     Raises:
-        UserError: when the checkpoint was fitted on other speakers or utterances than the split holds.
+        UserError: when the checkpoint was fitted or chosen on other utterances than the split holds.
     """
     mine = remember(split)
-    if remembered is None or all(remembered[name] == mine[name] for name in mine if name != "protocol"):
+    if remembered is None or remembered["parts"] == mine["parts"]:
         return
     raise UserError(
         f"The run to resume was fitted on another split ({_sizes(remembered)}; now {_sizes(mine)}), and what it "
@@ -59,7 +60,7 @@ def lines(remembered: Remembered | None, split: Split) -> list[str]:
             "This model does not tell what it was trained on: whether that was this recipe's split is not known."
         ]
     mine = remember(split)
-    if all(remembered[name] == mine[name] for name in mine if name != "protocol"):
+    if remembered["parts"] == mine["parts"]:
         return []
     heard = shared(remembered, split.test)
     said = [

@@ -31,8 +31,7 @@ def fingerprint(module: nn.Module) -> str:
     tables = {f"{name}.weight" for name, part in module.named_modules() if isinstance(part, nn.Embedding)}
     parameters = sorted(module.named_parameters())
     matrices = [(name, one) for name, one in parameters if one.ndim > 1 and name not in tables]
-    places = {name for name, _ in matrices}
-    first = _digest((name, None if name in places else one) for name, one in parameters)
+    first = _digest((name, one if one.ndim == 1 or name in tables else None) for name, one in parameters)
     whole = all(one.dtype in _WHOLE for _, one in matrices)
     return f"{first}-{_digest(matrices)}" if matrices and whole else first
 

@@ -17,13 +17,14 @@ class WeightAverage:
     Attributes:
         stage: index of the stage whose steps are averaged; None before the first one.
         count: how many steps are in the mean.
+        own: the model's own weights while it has the mean.
     """
 
     def __init__(self) -> None:
         self.stage: int | None = None
         self.count = 0
         self._mean: dict[str, Tensor] = {}
-        self._own: dict[str, Tensor] = {}
+        self.own: dict[str, Tensor] = {}
 
     @torch.no_grad()
     def add(self, stage: int, weights: Named) -> None:
@@ -41,15 +42,15 @@ class WeightAverage:
         """Let the model have the mean, and keep its own weights until ``take_out``."""
         for name, weight in weights:
             if name in self._mean:
-                self._own[name] = weight.detach().clone()
+                self.own[name] = weight.detach().clone()
                 weight.copy_(self._mean[name])
 
     @torch.no_grad()
     def take_out(self, weights: Named) -> None:
         """Give the model its own weights back, if it has not got them."""
         for name, weight in weights:
-            if name in self._own:
-                weight.copy_(self._own.pop(name))
+            if name in self.own:
+                weight.copy_(self.own.pop(name))
 
     def state(self) -> dict[str, Any]:
         """Plain values and tensors, for a checkpoint that a run resumes from."""

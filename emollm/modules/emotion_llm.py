@@ -48,8 +48,8 @@ class EmotionLLM(EmotionModule):
         shuffle_labels: show the labels in a new order to every training prompt; evaluation keeps the order.
         transcript_dropout: chance that training hides a transcript, so that the model also serves without.
         label_smoothing: for the objective ``label_set``.
-        soft_labels: for the objective ``label_set``: train on the shares of annotators' votes where a corpus has
-            them (CREMA-D, IEMOCAP, MSP-Podcast); figures are of the labels all the same.
+        soft_labels: for the objective ``label_set`` and the task emotion: train on the shares of annotators' votes
+            where a corpus has them (CREMA-D, IEMOCAP, MSP-Podcast); figures are of the labels all the same.
         balance_loss: let every label count alike in the loss, however rare it is.
         corpus_labels: in training, show each utterance the labels that its corpus knows, and choose among them;
             evaluation shows all.
@@ -212,11 +212,12 @@ class EmotionLLM(EmotionModule):
             warnings.warn(
                 f"trainer.max_epochs is {limit}, and the stages of the recipe last {wanted} passes: the run ends "
                 "before they do.",
-                stacklevel=2,
+                stacklevel=1,
             )
         warms = any(stage.answer == "head" for stage in self.stages)
         for callback in self.trainer.callbacks:
-            if warms and isinstance(callback, EarlyStopping) and callback.strict:
+            stops = isinstance(callback, EarlyStopping) and callback.strict
+            if warms and stops and callback.monitor.startswith("val/"):
                 raise UserError(
                     f"EarlyStopping waits for {callback.monitor}, which a stage with answer: head has not yet: "
                     "give it strict: false."
@@ -238,11 +239,15 @@ class EmotionLLM(EmotionModule):
             if name in self._adapter_names:
                 parameter.requires_grad_(stage.train_adapter)
 
-    def on_train_batch_end(self, outputs: Any, batch: Batch, batch_idx: int) -> None:
-        """Take the weights into the mean, where the stage keeps one."""
-        index = stage_at(self.stages, self.current_epoch)
+    def optimizer_step(self, epoch: int, batch_idx: int, *args: Any, **kwargs: Any) -> None:
+        """Take a step, and the weights after it into the mean, where the stage keeps one.
+
+        Here and not in a later hook, so that a checkpoint written after the step has the mean of that step.
+        """
+        super().optimizer_step(epoch, batch_idx, *args, **kwargs)
+        index = stage_at(self.stages, epoch)
         share = self.stages[index].average if self.stages else 0.0
-        done = self.current_epoch + batch_idx / self.trainer.num_training_batches
+        done = epoch + batch_idx / self.trainer.num_training_batches
         if share and progress(self.stages, done) >= 1 - share:
             self.average.add(index, self._trained())
 
@@ -256,10 +261,11 @@ class EmotionLLM(EmotionModule):
         self.average.take_out(self._trained())
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        """Keep the mean beside the weights, for a run that is resumed."""
+        """Keep the mean beside the weights, for a run that is resumed, whatever is in the model just now."""
         super().on_save_checkpoint(checkpoint)
         if "optimizer_states" in checkpoint:
             checkpoint["average"] = self.average.state()
+            checkpoint["state_dict"].update(self.average.own)
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         """Go on with the mean that was begun."""

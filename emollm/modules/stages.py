@@ -26,11 +26,16 @@ class Stage:
     """False trains the interface (and trained backbone layers) alone, the LLM's adapter not."""
     average: float = 0.0
     """Share of the stage, its end, over which weights are averaged: the mean is what is validated and kept as the
-    best, while training goes on from the last weights. 0 keeps the weights themselves."""
+    best, while training goes on from the last weights. 0 keeps the weights themselves. A run that outlasts its
+    stages goes on averaging."""
 
     def __post_init__(self) -> None:
         if self.epochs < 1:
             raise UserError(f"model.stages: epochs is {self.epochs}; a stage lasts at least one epoch.")
+        if self.average and self.answer == "head":
+            raise UserError(
+                "model.stages: average is for stages in which the LLM answers: leave it out of a warm-up."
+            )
         if not 0 <= self.average <= 1:
             raise UserError(f"model.stages: average is {self.average}; it is a share of the stage, from 0 to 1.")
 

@@ -181,10 +181,12 @@ def _begin(output: Path, state: dict[str, Any], restart: bool) -> None:
     if file.is_file() and restart:
         for folder in output.glob("fold_*"):
             shutil.rmtree(folder)
-    elif file.is_file() and json.loads(file.read_text(encoding="utf-8")) != state:
+    elif file.is_file() and (before := json.loads(file.read_text(encoding="utf-8"))) != state:
+        what = "other arguments or another recipe or template"
+        if before.get("emollm") != state["emollm"]:
+            what = f"another version of emollm ({before.get('emollm', 'an early one')}, now {state['emollm']})"
         raise UserError(
-            f"{output} was begun with other arguments or another recipe ({file}): choose another --output, or "
-            "begin anew with --restart."
+            f"{output} was begun with {what} ({file}): choose another --output, or begin anew with --restart."
         )
     elif not file.is_file() and any(output.glob("fold_*")):
         raise UserError(f"{output} holds folds, but no {STATE}: choose another --output.")

@@ -104,7 +104,7 @@ def test_rows_of_other_recordings_stay_and_are_not_counted(writer):
     assert again(writer).start(table("a.wav", "b.wav")) == {"a.wav"}
 
 
-@pytest.mark.parametrize("change", ["sound", "transcript", "nothing"])
+@pytest.mark.parametrize("change", ["sound", "transcript", "nothing", "away"])
 def test_what_has_changed_since_is_labelled_anew(writer, tmp_path, change):
     (tmp_path / "a.wav").write_bytes(b"sound")
     given = Utterance(id="a", path=tmp_path / "a.wav", transcript="words")
@@ -113,8 +113,10 @@ def test_what_has_changed_since_is_labelled_anew(writer, tmp_path, change):
         (tmp_path / "a.wav").write_bytes(b"other sound")
     if change == "transcript":
         given = replace(given, transcript="other words")
+    if change == "away":
+        (tmp_path / "a.wav").unlink()
     done = again(writer).start(UtteranceTable([given]))
-    assert done == ({str(given.path)} if change == "nothing" else set())
+    assert done == ({str(given.path)} if change in ("nothing", "away") else set())
     assert len(lines(writer)) == len(done)
 
 

@@ -127,6 +127,25 @@ def test_stretches_of_one_file_that_overlap_are_told(tmp_path, train, test, over
         assert any("No recording of test is a copy" in line for line in report.lines()) != overlap
 
 
+def test_of_many_stretches_those_that_overlap_are_found(tmp_path):
+    """Against every pair looked at."""
+    (tmp_path / "a").write_bytes(b"sound")
+    rng = np.random.default_rng(0)
+
+    def stretches(name, number):
+        starts, lengths = rng.uniform(0, 100, number).round(2), rng.uniform(0.2, 1.5, number).round(2)
+        return [
+            row(f"{name}{i}", tmp_path / "a", start=s, end=s + d)
+            for i, (s, d) in enumerate(zip(starts, lengths, strict=True))
+        ]
+
+    train, test = stretches("r", 30), stretches("t", 60)
+    found = {copy for _, copy in audit(split(train, test), listen=False).test.overlapping}
+    want = {b.key for b in test for a in train if min(a.end, b.end) - max(a.start, b.start) > 0.1}
+    assert found == want
+    assert 10 < len(want) < 50
+
+
 def test_only_files_of_equal_size_are_read(tmp_path, monkeypatch):
     (tmp_path / "a").write_bytes(b"one")
     (tmp_path / "b").write_bytes(b"other")

@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from emollm.__main__ import main
-from emollm.data.protocols import SpeakerSplit
+from emollm.data.protocols import RandomSplit, SpeakerSplit
 from emollm.data.trained_on import lines, refuse_another_split, remember, shared
 from emollm.data.utterance import Utterance, UtteranceTable
 from emollm.errors import UserError
@@ -36,6 +36,16 @@ def test_speakers_of_its_own_training_are_told_by_name():
     assert first.startswith("This model was trained on another split (by speaker, seed 0: ")
     assert second.startswith(f"{len(both)} of the speakers and utterances tested here were in this model's own")
     assert both[0] in second
+
+
+def test_another_split_of_the_same_speakers_is_another_split():
+    table = UtteranceTable(
+        Utterance(id=f"{who}-{n}", corpus="c", speaker=f"s{who}") for who in range(6) for n in range(20)
+    )
+    mine, other = (RandomSplit(seed=seed).split(table) for seed in (0, 1))
+    assert len(lines(remember(mine), other)) == 2
+    with pytest.raises(UserError, match="another split"):
+        refuse_another_split(remember(mine), other)
 
 
 def test_utterances_of_nobody_are_known_one_by_one():

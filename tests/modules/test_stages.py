@@ -149,6 +149,34 @@ def test_the_mean_of_the_weights_is_validated_and_training_goes_on_from_their_ow
     assert torch.equal(trace._weights(module), trace.steps[-1][1])
 
 
+def test_a_checkpoint_after_a_step_holds_the_mean_of_that_step(tiny_wavlm, tiny_llama, data, tmp_path):
+    """A run that is killed then and resumed has the mean that an unbroken run has."""
+
+    class Save(Callback):
+        def __init__(self):
+            self.counts = []
+
+        def on_train_batch_end(self, trainer, module, *_):  # where LastCheckpoint writes
+            checkpoint = trainer._checkpoint_connector.dump_checkpoint()
+            self.counts.append((trainer.global_step, checkpoint["average"]["count"]))
+
+        def on_validation_end(self, trainer, module):
+            state = trainer._checkpoint_connector.dump_checkpoint()["state_dict"]
+            own = trace.steps[-1][1]
+            stored = torch.cat([value.flatten() for name, value in state.items() if ".interface." in name])
+            assert torch.equal(stored[: len(own)], own), "what is trained on, though the mean is in the model"
+
+    data.batch_size, save, trace = 3, Save(), Trace()
+    module = build(tiny_wavlm, tiny_llama, stages=[{"epochs": 2, "average": 1.0}])
+    fit(module, data, tmp_path, 2, more=[trace, save])
+    assert save.counts == [(step, step) for step in range(1, len(trace.steps) + 1)]
+
+
+def test_a_warm_up_keeps_no_mean():
+    with pytest.raises(UserError, match="leave it out of a warm-up"):
+        Stage(epochs=1, answer="head", average=0.5)
+
+
 def test_the_mean_is_resumed():
     whole, cut = WeightAverage(), WeightAverage()
     weights = [[("a", torch.nn.Parameter(torch.full((2,), float(step))))] for step in range(5)]

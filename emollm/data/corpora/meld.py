@@ -23,6 +23,7 @@ _WORDS = {
     "dev": {"dev", "development", "val", "valid", "validation"},
     "test": {"test", "testing"},
 }
+_LONG = {"train": "train", "dev": "development", "test": "test"}
 _COLUMNS = ("utterance", "speaker", "emotion", "dialogue_id", "utterance_id")
 _EMOTIONS = ("angry", "disgust", "fear", "happy", "neutral", "sad", "surprise")
 _CLIP = re.compile(r"dia(\d+)_utt(\d+)", re.IGNORECASE)
@@ -177,9 +178,12 @@ def _clips(folder: Path) -> dict[Clip, Path]:
 
 
 def _part_of_folder(name: str) -> str | None:
-    """By whole words, also in camel case: ``latest`` holds no test."""
-    words = {word.casefold() for word in re.findall(r"[A-Z]?[a-z]+|[A-Z]+(?![a-z])", name)}
-    return next((part for part, known in _WORDS.items() if words & known), None)
+    """By the beginnings of words, also in camel case: ``testset`` is test, ``latest`` is not."""
+    words = [word.casefold() for word in re.findall(r"[A-Z]?[a-z]+|[A-Z]+(?![a-z])", name)]
+    for part, known in _WORDS.items():
+        if any(word in known or word.startswith(_LONG[part]) for word in words):
+            return part
+    return None
 
 
 def _whole(text: str) -> int:

@@ -47,7 +47,7 @@ class ColumnSplit(Protocol):
         if len(more):
             kept = {row.key for row in more}
             train, validation = train.where(lambda row: row.key not in kept), validation + more
-            name += f", validation of {', '.join(sorted(lacking))} drawn{f' {how}' if how else ''}"
+            name += f", validation of {', '.join(more.unique('corpus'))} drawn{f' {how}' if how else ''}"
         return finish(name, train, validation, parts["test"])
 
 

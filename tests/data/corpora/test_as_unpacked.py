@@ -105,6 +105,8 @@ MELD = "Utterance,Speaker,Emotion,Dialogue_ID,Utterance_ID\nHello,Ross,joy,0,0\n
         ("output_repeated_splits_test", "test"),
         ("MELD/audioTest16k", "test"),
         ("VALID", "dev"),
+        ("trainset", "train"),
+        ("testdata/valence", "test"),
     ],
 )
 def test_the_part_of_a_clip_of_meld_is_told_by_whole_words(tmp_path, folder, part):
