@@ -177,7 +177,7 @@ def test_bad_batches_are_refused():
         with pytest.raises(UserError, match="3 of 3 utterances .* diverged"):
             metric.update(bad, targets, ["x"] * 3)
     with pytest.raises(UserError, match="too long"):
-        metric.update(probabilities, targets, ["x" * 99] * 3)
+        metric.update(probabilities, targets, ["x" * 299] * 3)
     with pytest.raises(UserError, match="two labels"):
         EmotionMetrics(["angry"])
 

@@ -1,6 +1,7 @@
 import pandas as pd
 import yaml
 
+from emollm.__main__ import main
 from emollm.data.context import with_context
 from emollm.data.utterance import Utterance, UtteranceTable
 from tests.small import LABELS, WORDS, recipe, run
@@ -76,7 +77,7 @@ def test_a_prompt_with_context_needs_dialogues(tiny_llama, tmp_path, capsys):
     config = tmp_path / "recipe.yaml"
     config.write_text(yaml.safe_dump(values))
     table.write_text("\n".join(",".join(row.split(",")[:4]) for row in rows))
-    run(tmp_path, "fit", "--config", config, code=2)
+    assert main(["fit", "--config", str(config), "--trainer.logger.save_dir", str(tmp_path)]) == 2
     assert "dialogue and turn" in capsys.readouterr().err
     table.write_text("\n".join(rows))
     folder = run(tmp_path, "fit", "--config", config)
