@@ -10,20 +10,9 @@ from lightning.pytorch.utilities.exceptions import SIGTERMException
 
 
 class StopOnSignal(Callback):
-    """Heeds SIGTERM between two batches of a prediction or an evaluation, as Lightning itself does in training."""
+    """Heeds SIGTERM between two batches of a prediction, as Lightning itself does in training and evaluation."""
 
     def on_predict_batch_start(self, trainer: Trainer, module: LightningModule, *_: Any) -> None:
         """Stop, all rows of the batches before being written."""
-        self._stop(trainer)
-
-    def on_validation_batch_start(self, trainer: Trainer, module: LightningModule, *_: Any) -> None:
-        """Stop."""
-        self._stop(trainer)
-
-    def on_test_batch_start(self, trainer: Trainer, module: LightningModule, *_: Any) -> None:
-        """Stop."""
-        self._stop(trainer)
-
-    def _stop(self, trainer: Trainer) -> None:
         if trainer.received_sigterm:
             raise SIGTERMException

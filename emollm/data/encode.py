@@ -95,34 +95,26 @@ def fill(
     # Of about one length, so that the encoder hardly pads; the longest first, so that want of memory shows soon.
     rows = mine(sorted(missing, key=lambda row: -seconds[row]))
     if rows:
-        _encode_all(store, backbone, dataset, device, workers, batch_size, rows)
+        backbone.to(device)
+        loader, text = _loader(dataset, rows, workers, batch_size), f"Encoding {len(rows)} utterances once"
+        for batch in track(loader, text, total=len(loader), disable=not sys.stderr.isatty()):
+            # What a run beside this one has made meanwhile is not made again.
+            made = {row: "made" for row, utterance in enumerate(batch.utterances) if store.holds(utterance)}
+            batch = batch.without(made) if made else batch
+            if len(batch):
+                _encode(store, batch, backbone, device)
     gather(None)  # of fewer utterances than processes some have none, and wait all the same
 
 
-def _encode_all(
-    store: FeatureStore,
-    backbone: Backbone,
-    dataset: UtteranceDataset,
-    device: torch.device,
-    workers: int,
-    batch_size: int,
-    rows: list[int],
-) -> None:
+def _loader(dataset: UtteranceDataset, rows: list[int], workers: int, batch_size: int) -> DataLoader[Batch]:
+    """Batches of some rows, the longest first."""
     batches = [rows[start : start + batch_size] for start in range(0, len(rows), batch_size)]
     # A run beside this one, another fold of the same corpus, begins elsewhere.
     begin = 1 + os.getpid() * 7919 % len(batches)
     batches = [batches[0], *batches[begin:], *batches[1:begin]]
-    loader = DataLoader(
+    return DataLoader(
         dataset, batch_sampler=batches, num_workers=min(workers, len(batches)), collate_fn=Collate({})
     )
-    backbone.to(device)
-    text = f"Encoding {len(rows)} utterances once"
-    for batch in track(loader, text, total=len(batches), disable=not sys.stderr.isatty()):
-        # What it has made meanwhile is not made again.
-        made = {row: "made" for row, utterance in enumerate(batch.utterances) if store.holds(utterance)}
-        batch = batch.without(made) if made else batch
-        if len(batch):
-            _encode(store, batch, backbone, device)
 
 
 @torch.inference_mode()
