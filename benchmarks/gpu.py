@@ -1,8 +1,10 @@
 """The full-size recipe's shapes with random weights: WavLM-Large, QPMapper, Llama-3.2-3B, in bfloat16 on a GPU.
 
-python benchmarks/gpu.py [--clips 64] [--seconds 4] [--batch 16] [--tflops 989] [--size full] [--output gpu.json]
+python benchmarks/gpu.py [--clips 64] [--seconds 4] [--batch 16] [--tflops 989] [--size full] [--encoder bfloat16]
+    [--output gpu.json]
 
 ``--tflops`` is the dense bfloat16 peak of the GPU by its data sheet (H100 SXM: 989): the share of it is printed.
+``--encoder`` is the precision of WavLM's frozen weights; the recipe has bfloat16.
 ``--size tiny`` tries the same on a CPU in seconds; its numbers mean nothing.
 """
 
@@ -59,10 +61,12 @@ LABELS = ["angry", "happy", "sad", "neutral"]
 
 def main() -> None:
     """Measure and print."""
-    asked = options(__doc__, clips=64, seconds=4.0, batch=16, tflops=989.0, size=("full", "tiny"), repeats=3)
+    precisions = ("bfloat16", "float32")
+    sizes = {"clips": 64, "seconds": 4.0, "batch": 16, "tflops": 989.0, "repeats": 3}
+    asked = options(__doc__, **sizes, size=("full", "tiny"), encoder=precisions)
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     with tempfile.TemporaryDirectory() as scratch:
-        module = _module(Path(scratch), asked.size).to(device)
+        module = _module(Path(scratch), asked.size, asked.encoder, device).to(device)
         files = clips(Path(scratch) / "clips", asked.clips, asked.seconds)
         utterances = [
             Utterance(id=f.name, path=f, transcript=WORDS, label=LABELS[n % 4]) for n, f in enumerate(files)
@@ -104,16 +108,18 @@ def main() -> None:
     show(f"{asked.size} size: {asked.clips} clips of about {asked.seconds:g} s", rows, asked.output)
 
 
-def _module(folder: Path, size: str) -> EmotionModule:
+def _module(folder: Path, size: str, encoder: str, device: torch.device) -> EmotionModule:
     """Random weights in ordinary folders, read as anybody's would be."""
-    WavLMModel(WavLMConfig(**WAVLM[size])).save_pretrained(folder / "wavlm")
-    llm = LlamaForCausalLM(LlamaConfig(**LLAMA[size], tie_word_embeddings=True)).to(torch.bfloat16)
+    with device:  # a GPU draws three billion numbers in no time
+        WavLMModel(WavLMConfig(**WAVLM[size])).save_pretrained(folder / "wavlm")
+        llm = LlamaForCausalLM(LlamaConfig(**LLAMA[size], tie_word_embeddings=True)).to(torch.bfloat16)
     llm.save_pretrained(folder / "llama")
+    del llm
     for file in Path(resolve("packaged:smollm2-135m-instruct")).glob("*token*"):
         shutil.copy(file, folder / "llama")
     recipe = {
         "labels": LABELS,
-        "backbone": {"source": str(folder / "wavlm")},
+        "backbone": {"source": str(folder / "wavlm"), "dtype": encoder},
         "interface": {"class_path": "emollm.models.interfaces.QPMapper"},
         "llm": {"source": str(folder / "llama"), "dtype": "bfloat16", "adapter": {"targets": "all-linear"}},
     }

@@ -27,7 +27,8 @@ def main() -> None:
         items = [
             Item(Utterance(id=f.name, path=f, transcript=WORDS), torch.from_numpy(audio.load(f))) for f in files
         ]
-    batches = [Collate({})(items[i : i + asked.batch]) for i in range(0, len(items), asked.batch)]
+    device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    batches = [Collate({})(items[i : i + asked.batch]).to(device) for i in range(0, len(items), asked.batch)]
     rows, reference = [], None
     settings = [
         ("float32, one forward a label", "float32", False, "plain", False, False),
@@ -38,7 +39,7 @@ def main() -> None:
         ("bfloat16, beginning kept", "bfloat16", False, "tree", True, False),
     ]
     for name, dtype, compiled, scoring, reuse, merged in settings:
-        module = shipped(dtype=dtype, compile=compiled)
+        module = shipped(dtype=dtype, compile=compiled).to(device)
         module.model.reuse, module.model.scoring = reuse, scoring
         with torch.inference_mode():
             inputs = [_inputs(module, batch) for batch in batches]

@@ -1,6 +1,6 @@
 """Labelling clips: by stage, end to end, and beside the peers' way on weights of the same sizes.
 
-python benchmarks/predict.py [--clips 64] [--seconds 3] [--batch 8] [--output predict.json]
+python benchmarks/predict.py [--clips 64] [--seconds 3] [--batch 8] [--asr yes] [--output predict.json]
 
 Also printed: by how much the label scores of the fast path (a prompt's beginning kept, adapter merged, label tree,
 batches by length) differ from those of the plain path (one clip, one label, every token anew), both in float32.
@@ -26,7 +26,7 @@ from emollm.predictor import Predictor
 
 def main() -> None:
     """Measure and print."""
-    asked = options(__doc__, clips=64, seconds=3.0, batch=8, repeats=3)
+    asked = options(__doc__, clips=64, seconds=3.0, batch=8, asr=("yes", "no"), repeats=3)
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     with tempfile.TemporaryDirectory() as scratch:
         files = clips(Path(scratch), asked.clips, asked.seconds)
@@ -48,19 +48,19 @@ def main() -> None:
         predictor = Predictor(module, transcriber="none", batch_size=asked.batch)
         ours = seconds_of(lambda: predictor.predict(files), asked.repeats)
         add("emollm, files to table", ours, peak_gb())
-        # By the recogniser alone: a predictor would find the transcripts that an earlier run has kept.
-        transcriber = Transcriber(TRANSCRIBER)
-        add(
-            "ASR, where no text is kept",
-            seconds_of(lambda: [transcriber(w.numpy()) for w in waves], 1, warm=False),
-        )
+        if asked.asr == "yes":
+            # By the recogniser alone: a predictor would find the transcripts that an earlier run has kept.
+            transcriber = Transcriber(TRANSCRIBER)
+            recognising = seconds_of(lambda: [transcriber(w.numpy()) for w in waves], 1, warm=False)
+            add("ASR, where no text is kept", recognising)
         for dtype in (torch.bfloat16, torch.float32):
             theirs = seconds_of(lambda d=dtype: _peers(files, asked.batch, d, device), 1, warm=False)
             add(f"peers' way, {str(dtype).removeprefix('torch.')}", theirs, peak_gb())
         for row in rows:
             row["times emollm"] = row["ms a clip"] * len(files) / 1000 / ours
     show(f"predict: {asked.clips} clips of about {asked.seconds:g} s", rows, asked.output)
-    print(f"Largest difference of a label's log-probability, fast path to plain path: {_difference(batches):.1e}")
+    largest = _difference(batches, device)
+    print(f"Largest difference of a label's log-probability, fast path to plain path: {largest:.1e}")
 
 
 def _batches(files: list[Path], waves: list[torch.Tensor], size: int) -> list[Batch]:
@@ -82,11 +82,12 @@ def _stages(module: EmotionModule, batches: list[Batch], repeats: int) -> tuple[
 
 
 @torch.inference_mode()
-def _difference(batches: list[Batch]) -> float:
-    fast, plain = shipped(dtype="float32"), shipped(dtype="float32")
+def _difference(batches: list[Batch], device: torch.device) -> float:
+    fast, plain = shipped(dtype="float32").to(device), shipped(dtype="float32").to(device)
     plain.model.reuse, plain.model.scoring, plain.model.padding_side = False, "plain", "right"
     largest = 0.0
     for batch in batches[:2]:
+        batch = batch.to(device)
         mine = fast.score(batch).log_scores.log_softmax(-1)
         for row, utterance in enumerate(batch.utterances):
             wave = batch.waveforms[row, : batch.lengths[row]]

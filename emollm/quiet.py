@@ -20,6 +20,8 @@ def hush() -> None:
     warnings.filterwarnings("ignore", message=".*is smaller than the logging interval.*")
     # A recipe in which nothing is chosen has no validation part.
     warnings.filterwarnings("ignore", message=".*Total length of .* across ranks is zero.*")
+    # The figures of several processes are those of all their utterances together before they are logged.
+    warnings.filterwarnings("ignore", message=".*sync_dist=True.*")
     # Deprecations inside of Lightning are not the user's to mend.
     warnings.filterwarnings("ignore", module=r"lightning\..*", category=DeprecationWarning)
     warnings.filterwarnings("ignore", message=".*isinstance.treespec, LeafSpec.*")

@@ -170,6 +170,9 @@ def _read_checkpoint(path: Path) -> Stored:
         raise UserError(f"{path} was not written by emollm: it holds no specification.")
     _check_specification(checkpoint["emollm"], path)
     weights = checkpoint["state_dict"]
+    # What a run resumes from are the weights themselves; what it is used with is their mean, where it keeps one.
+    for name, mean in checkpoint.get("average", {}).get("mean", {}).items():
+        weights[name] = mean.to(weights[name].dtype)
     return Stored(checkpoint["emollm"], weights, {}, f"{path.stem}@{_digest(weights)}")
 
 

@@ -72,7 +72,7 @@ def test_a_flag_beats_the_yaml_and_the_yaml_beats_the_checkpoint(parsed, small_r
         assert made.model.max_answer_tokens == (34 if last else 56), "of two, the later one wins"
         assert made.datamodule.batch_size == (5 if last else 7)
     assert parsed(*named, "--config", mine).datamodule.batch_size == 5
-    assert parsed(*named).datamodule.batch_size == 8
+    assert parsed(*named).datamodule.batch_size is None
 
 
 def test_an_interface_has_its_own_defaults_and_not_those_of_another(parsed):

@@ -15,7 +15,8 @@ SOUND = np.zeros(16_000, dtype=np.float32)
 
 @pytest.fixture
 def model():
-    return Predictor(SimpleNamespace(labels=["angry", "sad"], needs_transcript=False), "none")
+    silent = SimpleNamespace(labels=["angry", "sad"], needs_transcript=False, device=torch.device("cpu"))
+    return Predictor(silent, "none")
 
 
 @pytest.mark.parametrize(

@@ -7,8 +7,11 @@ import pytest
 import soundfile
 import torch
 import yaml
+from lightning.pytorch.strategies import DDPStrategy, FSDPStrategy, ModelParallelStrategy
 
 from emollm.__main__ import main
+from emollm.errors import UserError
+from emollm.modules.processes import refuse_sharding
 from tests.fake_corpus import tone, write_ravdess
 from tests.side_by_side import run_commands
 from tests.small import recipe
@@ -185,3 +188,10 @@ def test_a_killed_prediction_goes_on(one, two):
     said = "".join(json.loads((two / "said.json").read_text()))
     assert said.count("4 of 8 recordings were done before; going on.") == 1
     assert not list((two / "killed").glob("*rank*"))
+
+
+@pytest.mark.parametrize("strategy", [FSDPStrategy, ModelParallelStrategy])
+def test_strategies_that_shard_weights_are_refused(strategy):
+    with pytest.raises(UserError, match=f"trainer.strategy is {strategy.__name__}, .* use ddp"):
+        refuse_sharding(strategy())
+    refuse_sharding(DDPStrategy())

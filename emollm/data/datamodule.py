@@ -23,7 +23,7 @@ from emollm.data.mixing import Mixing
 from emollm.data.named import named
 from emollm.data.protocols import Protocol, SpeakerSplit, Split
 from emollm.data.refusals import refuse_empty, refuse_no_context
-from emollm.data.sampler import EpochSampler, OrderedSampler
+from emollm.data.sampler import EpochSampler, OrderedSampler, usual_batch_size
 from emollm.data.sounds import FILE, SoundIndex
 from emollm.data.transcribing import TranscribingData
 from emollm.data.utterance import UtteranceTable
@@ -43,7 +43,8 @@ class EmotionData(TranscribingData):
         labels: the label set; on the command line it follows ``model.labels``.
         context: how many earlier turns of the dialogue a prompt with a ``{context}`` slot shows.
         other_labels: utterances whose label is outside the label set are an ``error``, or ``drop`` them.
-        batch_size: utterances a batch, for training, evaluation and prediction alike.
+        batch_size: utterances a batch, for training, evaluation and prediction alike; None takes 8, and for
+            prediction on a GPU, which is faster by it, 32.
         num_workers: processes that decode sound; 0 decodes in the main process.
         min_seconds: shorter recordings are reported as broken.
         max_seconds: longer recordings are reported as broken.
@@ -62,7 +63,7 @@ class EmotionData(TranscribingData):
         labels: str | list[str] = "basic4",
         context: int = 3,
         other_labels: Literal["error", "drop"] = "error",
-        batch_size: int = 8,
+        batch_size: int | None = None,
         num_workers: int = 2,
         min_seconds: float = 0.1,
         max_seconds: float = 60.0,
@@ -74,7 +75,7 @@ class EmotionData(TranscribingData):
         seed: int = 0,
     ) -> None:
         super().__init__(transcriber, min_seconds, max_seconds, num_workers, SoundIndex(cache.path / FILE))
-        if batch_size < 1 or num_workers < 0:
+        if (batch_size is not None and batch_size < 1) or num_workers < 0:
             raise UserError("data.batch_size must be at least 1 and data.num_workers at least 0.")
         if not 0 <= min_seconds < max_seconds:
             raise UserError(
@@ -182,6 +183,12 @@ class EmotionData(TranscribingData):
         return named(with_context(table, self.context), self.labels, self.other_labels == "drop")
 
     @property
+    def _size(self) -> int:
+        """Utterances a batch."""
+        predicts = self.trainer.state.fn == "predict"
+        return self.batch_size or usual_batch_size(self.trainer.strategy.root_device.type if predicts else "cpu")
+
+    @property
     def _hears(self) -> bool:
         """Whether the module is given sound."""
         return self._needs("audio", True) and (self.ablation is None or self.ablation.hears)
@@ -198,7 +205,7 @@ class EmotionData(TranscribingData):
         store = open_store(backbone, settings, table, self.cache, self.augmentation, self.sounds)
         if store is not None:
             device = self.trainer.strategy.root_device
-            fill(store, backbone, self._dataset(table), device, self.num_workers, self.batch_size)
+            fill(store, backbone, self._dataset(table), device, self.num_workers, self._size)
         return store
 
     # -- loaders --------------------------------------------------------------------------------------------
@@ -209,7 +216,7 @@ class EmotionData(TranscribingData):
         lengths = lengths_of(table, self._hears, self.sounds)(range(len(table))) if self.bucket else None
         sampler = EpochSampler(
             len(table),
-            self.batch_size,
+            self._size,
             self.seed,
             self.mixing.weights(table),
             lengths,
@@ -262,7 +269,7 @@ class EmotionData(TranscribingData):
     def _in_order(self, dataset: UtteranceDataset) -> DataLoader[list[Item]]:
         lengths = lengths_of(dataset.table, dataset.decode, self.sounds) if self.bucket else None
         ranks = (self.trainer.global_rank, self.trainer.world_size)
-        return self._loader(dataset, OrderedSampler(len(dataset), self.batch_size, lengths, *ranks))
+        return self._loader(dataset, OrderedSampler(len(dataset), self._size, lengths, *ranks))
 
     def _loader(self, dataset: UtteranceDataset, sampler: EpochSampler | OrderedSampler) -> DataLoader[list[Item]]:
         pin_memory = self.trainer.strategy.root_device.type == "cuda"

@@ -33,10 +33,12 @@ def place(device: torch.device) -> tuple[str, int, str]:
 def _uses_gpus() -> bool:
     try:
         import ctranslate2
-
+    except ImportError:  # nothing can be transcribed at all, which is said where it is tried
+        return False
+    try:
         usable = "float16" in ctranslate2.get_supported_compute_types("cuda")
         ctypes.CDLL("cublas64_12.dll" if os.name == "nt" else "libcublas.so.12")
-    except (ImportError, OSError, RuntimeError, ValueError) as error:
+    except (OSError, RuntimeError, ValueError) as error:
         print(f"Transcripts are written on the CPU: CTranslate2 cannot use the GPU ({error}).", file=sys.stderr)
         return False
     return usable

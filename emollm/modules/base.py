@@ -21,7 +21,7 @@ from emollm.models.fingerprint import same_weights
 from emollm.modules.figures import Figures, Scores
 from emollm.modules.hearing import HearingModule
 from emollm.modules.optimization import Optimization, parameter_groups, part_of, rate_at
-from emollm.modules.processes import find_unused_parameters, nothing_learnt
+from emollm.modules.processes import find_unused_parameters, nothing_learnt, refuse_sharding
 from emollm.modules.shapes import check_shapes
 from emollm.modules.speaker_range import SpeakerRange
 from emollm.prediction import Prediction, from_scores
@@ -151,6 +151,8 @@ class EmotionModule(HearingModule, ABC):
                 f"trainer.precision is {self.trainer.precision}: choose one of {', '.join(_PRECISIONS)}. What is "
                 "trained stays in float32; model.llm.dtype and model.backbone.dtype set what is frozen."
             )
+        if self._trainer is not None:
+            refuse_sharding(self.trainer.strategy)
         if self._trainer is not None and not self.uses_all_weights:
             find_unused_parameters(self.trainer.strategy)
 

@@ -260,10 +260,18 @@ class EmotionLLM(EmotionModule):
         """Go on with the weights themselves; checkpoints are written before."""
         self.average.take_out(self._trained())
 
+    def on_train_end(self) -> None:
+        """End with the mean, where the last stage keeps one."""
+        if self.average.stage == stage_at(self.stages, self.current_epoch):
+            self.average.put_in(self._trained())
+
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        """Keep the mean beside the weights, for a run that is resumed, whatever is in the model just now."""
+        """Keep the mean beside the weights, for a run that is resumed, whatever is in the model just now.
+
+        A mean of an earlier stage is of no more use.
+        """
         super().on_save_checkpoint(checkpoint)
-        if "optimizer_states" in checkpoint:
+        if "optimizer_states" in checkpoint and self.average.stage == stage_at(self.stages, self.current_epoch):
             checkpoint["average"] = self.average.state()
             checkpoint["state_dict"].update(self.average.own)
 

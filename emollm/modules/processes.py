@@ -2,8 +2,26 @@
 
 from __future__ import annotations
 
-from lightning.pytorch.strategies import DDPStrategy, Strategy
+from lightning.pytorch.strategies import DDPStrategy, FSDPStrategy, ModelParallelStrategy, Strategy
 from torch import Tensor, nn
+
+from emollm.errors import UserError
+
+
+def refuse_sharding(strategy: Strategy) -> None:
+    """Say at once what would fail deep inside.
+
+    Sharded weights want one precision in a block, where the frozen ones are in bfloat16 and their adapter is in
+    float32; and as many forwards in every process, where validation gives each its own number of them.
+
+    Raises:
+        UserError: when the strategy shards weights.
+    """
+    if isinstance(strategy, FSDPStrategy | ModelParallelStrategy):
+        raise UserError(
+            f"trainer.strategy is {type(strategy).__name__}, and emollm cannot shard weights: use ddp. The frozen "
+            "weights, which fill the memory, can be in bfloat16, or in 4 bits with model.llm.quantization."
+        )
 
 
 def find_unused_parameters(strategy: Strategy) -> None:

@@ -4,7 +4,7 @@ from collections import Counter
 
 import pytest
 
-from emollm.data.sampler import EpochSampler, OrderedSampler, in_batches
+from emollm.data.sampler import EpochSampler, OrderedSampler, in_batches, usual_batch_size
 from emollm.errors import UserError
 
 LENGTHS = [float((7 * index) % 20) for index in range(20)]
@@ -133,3 +133,7 @@ def test_buckets_keep_neighbours_within_a_window():
     batches = list(in_batches(range(20), 2, lengths, window=2))
     assert [sorted(batches[n] + batches[n + 1]) for n in (0, 2)] == [[0, 1, 2, 3], [4, 5, 6, 7]]
     assert list(in_batches(range(5), 2)) == [[0, 1], [2, 3], [4]]
+
+
+def test_a_gpu_is_given_more_at_a_time():
+    assert (usual_batch_size("cpu"), usual_batch_size("cuda")) == (8, 32)

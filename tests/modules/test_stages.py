@@ -117,11 +117,14 @@ class Trace(Callback):
     """The interface's weights after each step, and those that are validated."""
 
     def __init__(self):
-        self.steps, self.validated = [], []
+        self.starts, self.steps, self.validated = [], [], []
 
     def _weights(self, module):
         named = module.named_parameters()
         return torch.cat([value.detach().flatten() for name, value in named if ".interface." in name])
+
+    def on_train_batch_start(self, trainer, module, *_):
+        self.starts.append(self._weights(module))
 
     def on_train_batch_end(self, trainer, module, *_):
         self.steps.append((trainer.current_epoch, self._weights(module)))
@@ -146,7 +149,10 @@ def test_the_mean_of_the_weights_is_validated_and_training_goes_on_from_their_ow
         torch.testing.assert_close(validated, torch.stack(mine).mean(0) if mine else last, atol=1e-6, rtol=1e-5)
         if len(mine) > 1:
             assert not torch.allclose(validated, last)
-    assert torch.equal(trace._weights(module), trace.steps[-1][1])
+    # The run ends with what it validated last; until then it went on from the weights themselves.
+    torch.testing.assert_close(trace._weights(module), trace.validated[-1])
+    for start, (_, before) in zip(trace.starts[1:], trace.steps, strict=False):
+        assert torch.equal(start, before)
 
 
 def test_a_checkpoint_after_a_step_holds_the_mean_of_that_step(tiny_wavlm, tiny_llama, data, tmp_path):

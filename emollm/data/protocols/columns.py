@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from typing import Literal
 
 from emollm.data.protocols.base import Fold, Protocol, Split, finish
 from emollm.data.protocols.parts import part_of
@@ -19,11 +20,20 @@ class ColumnSplit(Protocol):
         validation: share of a corpus's training utterances kept for validation, by speaker, where the column names
             none of that corpus.
         seed: of the choice of validation speakers.
+        train: parts that are trained on. ``[train, validation]``, with ``validation: 0``, is for the last fit of a
+            recipe that was chosen before, so that no speaker but the tested ones goes unheard.
     """
 
-    def __init__(self, column: str = "split", validation: float = 0.15, seed: int = 0) -> None:
+    def __init__(
+        self,
+        column: str = "split",
+        validation: float = 0.15,
+        seed: int = 0,
+        train: list[Literal["train", "validation"]] | None = None,
+    ) -> None:
         super().__init__(validation, seed)
         self.column = column
+        self.train = train or ["train"]
 
     def split(self, table: UtteranceTable) -> Split:
         """The three parts as the column names them."""
@@ -34,11 +44,18 @@ class ColumnSplit(Protocol):
             raise UserError(
                 f"The column '{self.column}' holds {found}: write train, validation (or dev, val) or test."
             )
+        used = [part_of(value) for value in values]
         parts = {
-            part: UtteranceTable(row for row, value in zip(table, values, strict=True) if part_of(value) == part)
-            for part in ("train", "validation", "test")
+            part: UtteranceTable(row for row, mine in zip(table, used, strict=True) if mine in members)
+            for part, members in (
+                ("train", self.train),
+                ("validation", {"validation"} - set(self.train)),
+                ("test", ["test"]),
+            )
         }
         name, train, validation = f"the column '{self.column}'", parts["train"], parts["validation"]
+        if self.train != ["train"]:
+            name += f", trained on {' and '.join(self.train)}"
         if not len(validation):
             return self.hold_out(name, train, parts["test"])
         # Of several corpora, those without a validation part would have no say in which model is kept.

@@ -173,6 +173,21 @@ def test_a_column_with_its_own_validation_is_taken_as_it_is():
     assert {row.split for row in split.test} == {"test"}
 
 
+def test_the_validation_part_may_be_trained_on_in_the_last_fit():
+    split = ColumnSplit(train=["train", "validation"], validation=0).split(table(9))
+    plain = ColumnSplit().split(table(9))
+    assert split.train.values("id") == [
+        r.id for r in table(9) if r.id in {x.id for x in plain.train + plain.validation}
+    ]
+    assert len(split.validation) == 0
+    assert split.test.values("id") == plain.test.values("id")
+    assert split.name == "the column 'split', trained on train and validation"
+    assert split.speaker_independent
+    drawn = ColumnSplit(train=["train", "validation"]).split(table(9))
+    assert len(drawn.validation), "a share is kept as long as one is asked for"
+    assert not speakers(drawn.train) & speakers(drawn.validation)
+
+
 def test_a_table_may_be_for_testing_only():
     split = ColumnSplit().split(table(9).where(lambda row: row.split == "test"))
     assert (len(split.train), len(split.validation), len(split.test)) == (0, 0, 18)
