@@ -123,11 +123,17 @@ def _run(argv: list[str]) -> None:
 
     import_libraries()
     from lightning.pytorch.utilities.exceptions import MisconfigurationException, SIGTERMException
+    from torch import OutOfMemoryError
 
     from emollm.cli import run
 
     try:
         run(argv)
+    except OutOfMemoryError as error:
+        then = _GO_ON.get(argv[0], "nothing is kept")
+        raise UserError(
+            f"The GPU's memory is full: take fewer at a time with --data.batch_size; {then}."
+        ) from error
     except MisconfigurationException as error:  # options of the trainer that do not go together
         raise UserError(" ".join(str(error).split())) from error
     except SIGTERMException as error:

@@ -34,11 +34,12 @@ from emollm.data.ablations import ABLATIONS
 from emollm.data.context import with_context
 from emollm.data.datamodule import EmotionData
 from emollm.data.listing import recordings
-from emollm.data.trained_on import refuse_another_split
+from emollm.data.trained_on import refuse_another_split, refuse_heard
 from emollm.data.utterance import UtteranceTable
 from emollm.errors import UserError
 from emollm.factory import method_class
 from emollm.modules.base import EmotionModule
+from emollm.modules.processes import refuse_sharding
 from emollm.quiet import hush
 
 _NEWEST = ("best", "last", "hpc")
@@ -160,6 +161,7 @@ class EmotionCLI(LightningCLI):
         if self.verb == "fit" and config["max_epochs"] is None and config["max_steps"] == -1:
             kwargs["max_epochs"] = sum(stage.epochs for stage in getattr(self.model, "stages", [])) or 10
         trainer = super().instantiate_trainer(**kwargs)
+        refuse_sharding(trainer.strategy)
         trainer.callbacks.append(StopOnSignal())
         return trainer
 
@@ -207,12 +209,14 @@ class EmotionCLI(LightningCLI):
         asked = self.config_init[verb]
         ablations = chosen("--ablations", asked.get("ablations"), _ABLATIONS)
         baselines = chosen("--baselines", asked.get("baselines"), BASELINES)
-        self.datamodule.read()
+        split = self.datamodule.read()
         self._load_weights()
         from emollm.evaluator import Evaluator  # plots and statistics, which fit and predict do without
 
-        if asked.get("calibrate") and self.stored is None:
-            raise UserError("There is nothing to calibrate: name a model with --ckpt_path.")
+        if asked.get("calibrate"):
+            if self.stored is None:
+                raise UserError("There is nothing to calibrate: name a model with --ckpt_path.")
+            refuse_heard(self.model.trained_on, split.validation, "calibrated")
         Evaluator(
             self.trainer,
             self.model,

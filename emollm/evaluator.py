@@ -263,8 +263,8 @@ class Evaluator:
     def _content(self) -> Row:
         parts, audit = self.data.parts, self.data.audit.to_dict()
         trained = self.module.trained_on
-        if self.part == "test" and self.module.name != "untrained model":
-            audit["lines"] = [*lines(trained, parts), *audit["lines"]]
+        if self.module.name != "untrained model":
+            audit["lines"] = [*lines(trained, parts, self.part), *audit["lines"]]
         calibration = self.module.calibration
         return {
             "title": f"{self.part.capitalize()} of {self.module.name}",

@@ -16,6 +16,7 @@ from emollm.callbacks.collect import Collector
 from emollm.cli import EmotionCLI, run
 from emollm.crossval import Job
 from emollm.data.refusals import refuse_empty
+from emollm.data.trained_on import refuse_heard
 from emollm.data.utterance import UtteranceTable
 from emollm.errors import UserError
 from emollm.evaluation.counts import FIGURES
@@ -53,6 +54,8 @@ class PromptTrial:
         self.labels = self._cli.model.labels
         self.split = self.data.read()
         refuse_empty(self.split, "validation")
+        if self.stored is not None:
+            refuse_heard(self.stored.specification.get("trained_on"), self.split.validation, "measured")
         self.keys = _drawn(self.split.validation, limit)
         self._first = first
         self._module: EmotionLLM | None = None

@@ -45,6 +45,24 @@ def test_the_adapter_beside_it_has_the_mean_too(last):
         torch.testing.assert_close(value, mine)
 
 
+def test_a_run_that_is_done_leaves_its_adapter(small, last):
+    adapter = last.parent.parent / "adapter" / "adapter_model.safetensors"
+    before = adapter.read_bytes()
+    stages = ["--model.stages", "[{epochs: 2, average: 0.5}]", "--trainer.max_epochs", "2"]
+    more = ["--data.protocol.validation", "0", "--ckpt_path", last]
+    assert run(small.folder, "fit", "--config", small.config, *stages, *more) == last.parent.parent
+    assert adapter.read_bytes() == before
+
+
+def test_it_is_not_calibrated_on_what_it_was_trained_on(small, last, capsys):
+    asked = ["--config", small.config, "--ckpt_path", last]
+    assert main(["validate", *map(str, asked), "--calibrate", "true"]) == 2
+    assert "The model was trained on 1 of the speakers" in capsys.readouterr().err
+    assert not list(last.parent.glob("*.calibration.json"))
+    folder = run(small.folder, "validate", *asked)
+    assert "own training (ravdess/" in (folder / "report.html").read_text()
+
+
 def test_a_mean_of_an_earlier_stage_is_not_used(small):
     stages = ["--model.stages", "[{epochs: 1, average: 1.0}, {epochs: 1}]", "--trainer.max_epochs", "2"]
     folder = run(small.folder, "fit", "--config", small.config, "--data.protocol.validation", "0", *stages)

@@ -7,7 +7,13 @@ import pytest
 import soundfile
 import torch
 import yaml
-from lightning.pytorch.strategies import DDPStrategy, FSDPStrategy, ModelParallelStrategy
+from lightning.pytorch.strategies import (
+    DDPStrategy,
+    DeepSpeedStrategy,
+    FSDPStrategy,
+    ModelParallelStrategy,
+    SingleDeviceStrategy,
+)
 
 from emollm.__main__ import main
 from emollm.errors import UserError
@@ -190,8 +196,16 @@ def test_a_killed_prediction_goes_on(one, two):
     assert not list((two / "killed").glob("*rank*"))
 
 
-@pytest.mark.parametrize("strategy", [FSDPStrategy, ModelParallelStrategy])
+@pytest.mark.parametrize("strategy", [DeepSpeedStrategy, FSDPStrategy, ModelParallelStrategy])
 def test_strategies_that_shard_weights_are_refused(strategy):
     with pytest.raises(UserError, match=f"trainer.strategy is {strategy.__name__}, .* use ddp"):
-        refuse_sharding(strategy())
+        refuse_sharding(object.__new__(strategy))  # to make one needs GPUs or deepspeed
     refuse_sharding(DDPStrategy())
+
+
+def test_they_are_refused_before_anything_is_read(home, monkeypatch, capsys):
+    """On a CPU Lightning itself would refuse its names for them."""
+    monkeypatch.setattr("emollm.modules.processes._SHARDED", (SingleDeviceStrategy,))
+    monkeypatch.setattr("emollm.data.datamodule.EmotionData.read", lambda self: pytest.fail("read"))
+    assert main(command("fit", home, home / "sharded")) == 2
+    assert "trainer.strategy is SingleDeviceStrategy, and emollm cannot shard" in capsys.readouterr().err

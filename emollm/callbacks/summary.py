@@ -19,6 +19,7 @@ class TrainingSummary(Callback):
 
     def __init__(self) -> None:
         self._broken: dict[str, str] = {}
+        self._trained = False
 
     def on_fit_start(self, trainer: Trainer, module: EmotionModule) -> None:
         """Print parts, memory, data and audit."""
@@ -44,6 +45,10 @@ class TrainingSummary(Callback):
         for line in data.audit.lines():
             console.print(f"Audit: {line}", highlight=False)
 
+    def on_train_start(self, trainer: Trainer, module: EmotionModule) -> None:
+        """Remember that there was something to train."""
+        self._trained = True
+
     def on_train_batch_end(
         self, trainer: Trainer, module: EmotionModule, outputs: Any, batch: Any, *_: Any
     ) -> None:
@@ -61,7 +66,8 @@ class TrainingSummary(Callback):
             console.print(f"{len(self._broken)} utterances could not be read:", *reasons, highlight=False)
         checkpoints = [Path(c.best_model_path) for c in trainer.checkpoint_callbacks if c.best_model_path]
         files = list(checkpoints)
-        if log_dir and any(name.startswith("model.llm.") for name in module.all_trained_names()):
+        # A run that was done before leaves what it wrote then.
+        if self._trained and log_dir and any(name.startswith("model.llm.") for name in module.all_trained_names()):
             folder = Path(log_dir) / weights.ADAPTER
             weights.write_adapter(module, folder)
             files.append(folder)

@@ -171,7 +171,11 @@ class PredictionWriter(Callback):
             self._stream = None
 
     def finish(self, table: UtteranceTable, console: Console | None = None) -> None:
-        """Merge what all processes wrote, in the order of the table, write the CSV, and say what was done."""
+        """Merge what all processes wrote, in the order of the table, write the CSV, and say what was done.
+
+        Raises:
+            UserError: when not one of the recordings could be labelled, so that a script notices.
+        """
         self.close()
         places = {row["path"]: place for row, place in scan([self.jsonl, *self._shards()])}
         order = {name_of(row): index for index, row in enumerate(table)}
@@ -185,6 +189,10 @@ class PredictionWriter(Callback):
         more = f"; {before} of earlier calls, of other recordings, stand behind them" if before else ""
         console.print(f"{len(rows)} recordings, {errors} with an error{more}. Written:", highlight=False)
         console.print(f"  {self.csv}\n  {self.jsonl}", highlight=False, soft_wrap=True)
+        if errors and errors == len(rows):
+            raise UserError(
+                f"None of the recordings could be labelled: the column 'error' of {self.csv} says why."
+            )
 
     def _shard(self, rank: int) -> Path:
         return self.output / f"predictions.rank{rank}.jsonl"

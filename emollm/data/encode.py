@@ -12,7 +12,7 @@ from torch.utils.data import DataLoader
 
 from emollm.data.augment import Augmentation
 from emollm.data.batch import Batch, Collate, UtteranceDataset
-from emollm.data.features import FeatureCache, FeatureStore
+from emollm.data.features import FeatureCache, FeatureStore, as_stored
 from emollm.data.processes import gather, mine, say
 from emollm.data.sounds import SoundIndex
 from emollm.data.utterance import UtteranceTable
@@ -120,5 +120,6 @@ def _loader(dataset: UtteranceDataset, rows: list[int], workers: int, batch_size
 @torch.inference_mode()
 def _encode(store: FeatureStore, batch: Batch, backbone: Backbone, device: torch.device) -> None:
     hidden, mask = backbone(batch.waveforms.to(device), batch.lengths.to(device))
+    hidden, mask = as_stored(hidden).cpu(), mask.cpu()  # a GPU waits for every transfer: one a batch
     for utterance, features, keep in zip(batch.utterances, hidden, mask, strict=True):
         store.write(utterance, features[:, keep])

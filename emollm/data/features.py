@@ -90,7 +90,8 @@ def _open(file: Path) -> np.ndarray | None:
 def as_stored(features: Tensor) -> Tensor:
     """Float16, as features are kept; the few values beyond its range are the greatest that it has."""
     limit = torch.finfo(torch.float16).max
-    return features.clamp(-limit, limit).to(torch.float16)
+    # Narrowed first: in bfloat16 the limit itself is rounded up, beyond the range.
+    return features.to(torch.float16).clamp(-limit, limit)
 
 
 def pad_features(features: list[Tensor]) -> tuple[Tensor, Tensor]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Literal
 
 from emollm.data.protocols.base import Split
 from emollm.data.utterance import UtteranceTable
@@ -12,21 +12,44 @@ from emollm.errors import UserError
 
 Remembered = Mapping[str, Any]
 """Plain values: ``protocol``; the sizes ``train`` and ``validation``; ``parts``, a digest of each; ``speakers``,
-digests of their names; and ``utterances``, digests of those without a speaker."""
+digests of their names; ``utterances``, digests of those without a speaker; and ``chosen_on``, which of all these
+digests are of the validation part alone (a checkpoint of an earlier release does not tell)."""
 _DIGITS = 12  # of a digest: names themselves do not travel with a model
 
 
 def remember(split: Split) -> dict[str, Any]:
     """What the training and validation part of a split hold, for a checkpoint to keep."""
     rows = split.train + split.validation
+    trained = {name for name, _ in _names(split.train)}
     return {
         "protocol": split.name,
         "train": len(split.train),
         "validation": len(split.validation),
-        "parts": [_digest("\n".join(sorted(row.key for row in part))) for part in (split.train, split.validation)],
+        "parts": [_part(split.train), _part(split.validation)],
         "speakers": sorted({_digest(f"{row.corpus}/{row.speaker}") for row in rows if row.speaker is not None}),
         "utterances": sorted({_digest(row.key) for row in rows if row.speaker is None}),
+        "chosen_on": sorted({_digest(name) for name, _ in _names(split.validation) if name not in trained}),
     }
+
+
+def refuse_heard(remembered: Remembered | None, table: UtteranceTable, what: str) -> None:
+    """Let nothing be chosen or calibrated on what a model was trained on: it is far too sure of it.
+
+    Args:
+        remembered: what the model keeps; None for one that does not tell.
+        table: what is to be measured on.
+        what: what a model is that is measured there, for the sentence.
+
+    Raises:
+        UserError: when the model was trained on a speaker of the table, or on an utterance without one.
+    """
+    heard = [] if remembered is None else trained(remembered, table)
+    if heard:
+        some = ", ".join(heard[:5]) + (f" and {len(heard) - 5} more" if len(heard) > 5 else "")
+        raise UserError(
+            f"The model was trained on {len(heard)} of the speakers and utterances it would be {what} on "
+            f"({some}): take the recipe's fit that kept them for validation, or other recordings."
+        )
 
 
 def refuse_another_split(remembered: Remembered | None, split: Split) -> None:
@@ -45,12 +68,13 @@ def refuse_another_split(remembered: Remembered | None, split: Split) -> None:
     )
 
 
-def lines(remembered: Remembered | None, split: Split) -> list[str]:
-    """What the person who reads a score of the split's test part must know of the model's own training.
+def lines(remembered: Remembered | None, split: Split, part: Literal["validation", "test"] = "test") -> list[str]:
+    """What the person who reads a score must know of the model's own training.
 
     Args:
         remembered: what the checkpoint keeps; None for one that does not tell.
-        split: that of the recipe the model is tested with.
+        split: that of the recipe the model is measured with.
+        part: what it is measured on.
 
     Returns:
         Sentences; none where the model was trained on the recipe's own split.
@@ -62,7 +86,7 @@ def lines(remembered: Remembered | None, split: Split) -> list[str]:
     mine = remember(split)
     if remembered["parts"] == mine["parts"]:
         return []
-    heard = shared(remembered, split.test)
+    heard = shared(remembered, split.test) if part == "test" else trained(remembered, split.validation)
     said = [
         f"This model was trained on another split ({_sizes(remembered)}) than this recipe's; what is said of "
         "training below is of the recipe's."
@@ -70,20 +94,37 @@ def lines(remembered: Remembered | None, split: Split) -> list[str]:
     if heard:
         some = ", ".join(heard[:5]) + (f" and {len(heard) - 5} more" if len(heard) > 5 else "")
         said.append(
-            f"{len(heard)} of the speakers and utterances tested here were in this model's own training or "
-            f"validation ({some}): the scores do not tell how it does on new voices."
+            f"{len(heard)} of the speakers and utterances measured here were in this model's own training"
+            f"{' or validation' if part == 'test' else ''} ({some}): the scores do not tell how it does on new "
+            "voices."
         )
     return said
 
 
 def shared(remembered: Remembered, table: UtteranceTable) -> list[str]:
     """Speakers of a table, and utterances without one, that a model was trained or chosen on."""
-    speakers, utterances = set(remembered["speakers"]), set(remembered["utterances"])
-    names = {f"{row.corpus}/{row.speaker}" for row in table if row.speaker is not None}
-    nameless = {row.key for row in table if row.speaker is None}
-    return sorted(
-        [name for name in names if _digest(name) in speakers] + [k for k in nameless if _digest(k) in utterances]
-    )
+    known = set(remembered["speakers"]), set(remembered["utterances"])
+    return sorted({name for name, is_speaker in _names(table) if _digest(name) in known[0 if is_speaker else 1]})
+
+
+def trained(remembered: Remembered, table: UtteranceTable) -> list[str]:
+    """Speakers of a table, and utterances without one, that a model was trained on.
+
+    None of its own validation part, though speakers may be shared there (MELD).
+    """
+    if remembered["parts"][1] == _part(table):
+        return []
+    chosen_on = set(remembered.get("chosen_on", ()))
+    return [name for name in shared(remembered, table) if _digest(name) not in chosen_on]
+
+
+def _names(table: UtteranceTable) -> list[tuple[str, bool]]:
+    """Who speaks each utterance, or its own name, and which of both it is."""
+    return [(row.key, False) if row.speaker is None else (f"{row.corpus}/{row.speaker}", True) for row in table]
+
+
+def _part(table: UtteranceTable) -> str:
+    return _digest("\n".join(sorted(row.key for row in table)))
 
 
 def _sizes(remembered: Remembered) -> str:

@@ -122,9 +122,7 @@ class SpeakerRanges(nn.Module):
             he had that other's range.
         """
         if self.listens:
-            for row, keep, speaker in zip(hidden, mask, speakers, strict=True):
-                if speaker is not None:
-                    self._add(speaker, row[:, keep])
+            self._listen(hidden, mask, speakers)
         mean, deviation = self._of(speakers)
         hidden = (hidden - mean) / deviation
         if all(voice is None for voice in voices):
@@ -146,10 +144,15 @@ class SpeakerRanges(nn.Module):
         # Lightning takes the module to the CPU and back between two passes, and these are no buffers.
         return mean.to(self.mean.device), deviation.to(self.mean.device)
 
-    def _add(self, speaker: str, frames: Tensor) -> None:
-        frames = (frames.cpu() if frames.device.type == "mps" else frames).double()  # Apple's GPUs have no float64
-        one = Sums(1, frames.shape[1], frames.sum(1).cpu(), frames.square().sum(1).cpu())
-        self.heard[speaker] = self.heard[speaker] + one if speaker in self.heard else one
+    def _listen(self, hidden: Tensor, mask: Tensor, speakers: Sequence[str | None]) -> None:
+        """Count each row, whose real frames come first, for its speaker; a GPU is waited for once a batch."""
+        hidden = hidden.cpu() if hidden.device.type == "mps" else hidden  # Apple's GPUs have no float64
+        counts = mask.sum(1).tolist()
+        sums = torch.stack([_sums(row[:, :count]) for row, count in zip(hidden, counts, strict=True)]).cpu()
+        for speaker, count, (first, second) in zip(speakers, counts, sums, strict=True):
+            if speaker is not None:
+                one = Sums(1, count, first, second)
+                self.heard[speaker] = self.heard[speaker] + one if speaker in self.heard else one
 
     def _shrunk(self, sums: Sums) -> tuple[Tensor, Tensor]:
         mean, deviation = sums.range()
@@ -159,3 +162,9 @@ class SpeakerRanges(nn.Module):
             share * mean.to(device) + (1 - share) * self.mean,
             share * deviation.to(device) + (1 - share) * self.deviation,
         )
+
+
+def _sums(frames: Tensor) -> Tensor:
+    """(L, T, D) → (2, L, D) sum over time and sum of squares, in float64."""
+    frames = frames.double()
+    return torch.stack([frames.sum(1), frames.square().sum(1)])

@@ -45,6 +45,11 @@ class WeightAverage:
                 self.own[name] = weight.detach().clone()
                 weight.copy_(self._mean[name])
 
+    def end(self, weights: Named) -> None:
+        """Let the model have the mean for good."""
+        self.put_in(weights)
+        self.own = {}
+
     @torch.no_grad()
     def take_out(self, weights: Named) -> None:
         """Give the model its own weights back, if it has not got them."""

@@ -142,6 +142,8 @@ class EmotionModule(HearingModule, ABC):
 
     def configure_model(self) -> None:
         """Build once; Lightning calls this before every run."""
+        if self._trainer is not None:
+            refuse_sharding(self.trainer.strategy)
         if not self.built:
             self.build()
             self.make_ranges()
@@ -151,8 +153,6 @@ class EmotionModule(HearingModule, ABC):
                 f"trainer.precision is {self.trainer.precision}: choose one of {', '.join(_PRECISIONS)}. What is "
                 "trained stays in float32; model.llm.dtype and model.backbone.dtype set what is frozen."
             )
-        if self._trainer is not None:
-            refuse_sharding(self.trainer.strategy)
         if self._trainer is not None and not self.uses_all_weights:
             find_unused_parameters(self.trainer.strategy)
 

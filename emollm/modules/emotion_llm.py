@@ -228,6 +228,11 @@ class EmotionLLM(EmotionModule):
         """Epochs of each stage and its share of the learning rates."""
         return [(stage.epochs, stage.rate) for stage in self.stages]
 
+    def setup(self, stage: str) -> None:
+        """A fit begins without a mean; that of a run which is resumed is loaded after this."""
+        if stage == "fit":
+            self.average, self._stage = WeightAverage(), None
+
     def on_train_batch_start(self, batch: Batch, batch_idx: int) -> None:
         """Train what this epoch's stage trains; a run resumed within an epoch has no start of epoch."""
         super().on_train_batch_start(batch, batch_idx)
@@ -258,12 +263,13 @@ class EmotionLLM(EmotionModule):
 
     def on_validation_end(self) -> None:
         """Go on with the weights themselves; checkpoints are written before."""
-        self.average.take_out(self._trained())
+        if self._fits:
+            self.average.take_out(self._trained())
 
     def on_train_end(self) -> None:
-        """End with the mean, where the last stage keeps one."""
-        if self.average.stage == stage_at(self.stages, self.current_epoch):
-            self.average.put_in(self._trained())
+        """End with the mean, where the stage that was trained last keeps one."""
+        if self._stage is not None and self.average.stage == self._stage:
+            self.average.end(self._trained())
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         """Keep the mean beside the weights, for a run that is resumed, whatever is in the model just now.

@@ -2,14 +2,22 @@
 
 from __future__ import annotations
 
-from lightning.pytorch.strategies import DDPStrategy, FSDPStrategy, ModelParallelStrategy, Strategy
+from lightning.pytorch.strategies import (
+    DDPStrategy,
+    DeepSpeedStrategy,
+    FSDPStrategy,
+    ModelParallelStrategy,
+    Strategy,
+)
 from torch import Tensor, nn
 
 from emollm.errors import UserError
 
+_SHARDED = (DeepSpeedStrategy, FSDPStrategy, ModelParallelStrategy)
+
 
 def refuse_sharding(strategy: Strategy) -> None:
-    """Say at once what would fail deep inside.
+    """Say what would fail deep inside.
 
     Sharded weights want one precision in a block, where the frozen ones are in bfloat16 and their adapter is in
     float32; and as many forwards in every process, where validation gives each its own number of them.
@@ -17,7 +25,7 @@ def refuse_sharding(strategy: Strategy) -> None:
     Raises:
         UserError: when the strategy shards weights.
     """
-    if isinstance(strategy, FSDPStrategy | ModelParallelStrategy):
+    if isinstance(strategy, _SHARDED):
         raise UserError(
             f"trainer.strategy is {type(strategy).__name__}, and emollm cannot shard weights: use ddp. The frozen "
             "weights, which fill the memory, can be in bfloat16, or in 4 bits with model.llm.quantization."

@@ -1,5 +1,7 @@
 """The data module: labels, transcripts, empty parts, and the same figures with and without the feature store."""
 
+from types import SimpleNamespace
+
 import pandas as pd
 import pytest
 import soundfile
@@ -285,3 +287,19 @@ def test_scores_and_their_order_are_the_same_with_and_without_buckets(small_run,
     assert list(bucketed["path"]) == list(plain["path"])
     chances = [column for column in plain if column.startswith("p_")]
     assert (bucketed[chances] - plain[chances]).abs().max().max() < 1e-4
+
+
+@pytest.mark.parametrize(
+    ("asked", "verb", "device", "size"),
+    [
+        (None, "predict", "cuda", 32),
+        (None, "predict", "cpu", 8),
+        (None, "fit", "cuda", 8),
+        (4, "predict", "cuda", 4),
+    ],
+)
+def test_recordings_are_labelled_32_at_a_time_on_a_gpu(asked, verb, device, size):
+    data = EmotionData(batch_size=asked)
+    strategy = SimpleNamespace(root_device=torch.device(device))
+    data.trainer = SimpleNamespace(state=SimpleNamespace(fn=verb), strategy=strategy)
+    assert data._size == size

@@ -12,7 +12,7 @@ import torch
 
 from emollm.data.batch import UtteranceDataset
 from emollm.data.encode import fill
-from emollm.data.features import FeatureStore, pad_features
+from emollm.data.features import FeatureStore, as_stored, pad_features
 from emollm.data.utterance import Utterance, UtteranceTable
 from emollm.errors import UserError
 from emollm.models.backbones import BackboneSpec
@@ -99,6 +99,12 @@ def test_settings_tell_layers_and_padding_apart(tiny_whisper):
         probe.configure_model()
         settings.add(probe.feature_settings())
     assert len(settings) == 4
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
+def test_values_beyond_the_range_are_the_greatest(dtype):
+    stored = as_stored(torch.tensor([1e5, -1e5, 7e4, 0.5], dtype=dtype))
+    assert stored.tolist() == [65504.0, -65504.0, 65504.0, 0.5]
 
 
 @pytest.mark.parametrize("left", [0, 10, 100, 150])

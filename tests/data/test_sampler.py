@@ -136,4 +136,4 @@ def test_buckets_keep_neighbours_within_a_window():
 
 
 def test_a_gpu_is_given_more_at_a_time():
-    assert (usual_batch_size("cpu"), usual_batch_size("cuda")) == (8, 32)
+    assert [usual_batch_size(device) for device in ("cpu", "mps", "cuda")] == [8, 8, 32]

@@ -1,13 +1,14 @@
 """A checkpoint knows on whom it was trained, whatever recipe it is tested or resumed with."""
 
 import json
+from dataclasses import replace
 
 import pytest
 import torch
 
 from emollm.__main__ import main
 from emollm.data.protocols import RandomSplit, SpeakerSplit
-from emollm.data.trained_on import lines, refuse_another_split, remember, shared
+from emollm.data.trained_on import lines, refuse_another_split, refuse_heard, remember, shared, trained
 from emollm.data.utterance import Utterance, UtteranceTable
 from emollm.errors import UserError
 from tests.small import run
@@ -28,13 +29,13 @@ def test_a_model_tested_on_its_own_split_needs_no_word():
 
 def test_speakers_of_its_own_training_are_told_by_name():
     mine, other = remember(split(0)), split(1)
-    trained = {row.speaker for row in split(0).train + split(0).validation}
-    both = sorted({f"c/{row.speaker}" for row in other.test if row.speaker in trained})
+    known = {row.speaker for row in split(0).train + split(0).validation}
+    both = sorted({f"c/{row.speaker}" for row in other.test if row.speaker in known})
     assert both, "the seeds test other speakers"
     assert shared(mine, other.test) == both
     first, second = lines(mine, other)
     assert first.startswith("This model was trained on another split (by speaker, seed 0: ")
-    assert second.startswith(f"{len(both)} of the speakers and utterances tested here were in this model's own")
+    assert second.startswith(f"{len(both)} of the speakers and utterances measured here were in this model's own")
     assert both[0] in second
 
 
@@ -52,6 +53,27 @@ def test_utterances_of_nobody_are_known_one_by_one():
     mine = remember(split(0, nameless=20))
     assert set(shared(mine, split(1, nameless=20).test)) & {f"d/x{n}" for n in range(20)}
     assert not any("s1" in text for text in mine["speakers"]), "names do not travel with a model"
+
+
+def test_nothing_is_chosen_on_what_was_trained_on():
+    """The last fit of a recipe has trained on the validation speakers of the fit before."""
+    mine = split()
+    last = remember(replace(mine, train=mine.train + mine.validation, validation=UtteranceTable()))
+    voices = sorted({f"c/{row.speaker}" for row in mine.validation})
+    assert trained(last, mine.validation) == voices
+    with pytest.raises(UserError, match=f"trained on {len(voices)} of the .* calibrated on .{voices[0]}"):
+        refuse_heard(last, mine.validation, "calibrated")
+    assert voices[0] in lines(last, mine, "validation")[1]
+    refuse_heard(remember(mine), mine.validation, "calibrated")
+    some = mine.validation.where(lambda row: row.id.endswith("0"))
+    refuse_heard(remember(mine), some, "calibrated")
+    assert trained(remember(mine), some + mine.train) == sorted({f"c/{row.speaker}" for row in mine.train})
+    # MELD's cast is in all parts: what was validated on is no training, though its speakers are heard there.
+    shared_cast = RandomSplit().split(
+        UtteranceTable(Utterance(id=f"{n}", corpus="c", speaker=f"s{n % 2}") for n in range(20))
+    )
+    refuse_heard(remember(shared_cast), shared_cast.validation, "calibrated")
+    refuse_heard(None, mine.train, "calibrated")
 
 
 def test_a_model_that_does_not_tell_is_said_to():

@@ -178,6 +178,37 @@ def test_a_checkpoint_after_a_step_holds_the_mean_of_that_step(tiny_wavlm, tiny_
     assert save.counts == [(step, step) for step in range(1, len(trace.steps) + 1)]
 
 
+def test_a_fit_ends_with_the_mean_for_good_and_the_next_begins_without(tiny_wavlm, tiny_llama, data, tmp_path):
+    data.batch_size, trace = 3, Trace()
+    module = build(tiny_wavlm, tiny_llama, stages=[{"epochs": 2, "average": 1.0}])
+    fit(module, data, tmp_path, 2, more=[trace])
+    ended = trace._weights(module)
+    torch.testing.assert_close(ended, torch.stack([weights for _, weights in trace.steps]).mean(0))
+    again = Trace()
+    fit(module, data, tmp_path / "again", 2, more=[again])
+    assert torch.equal(again.starts[0], ended)
+    torch.testing.assert_close(again.validated[0], torch.stack([w for at, w in again.steps if at == 0]).mean(0))
+
+
+@pytest.mark.parametrize(("stages", "epochs"), [([1.0, 0.0], 2), ([0.0, 1.0], 1)])
+def test_only_the_stage_that_was_trained_last_gives_its_mean(
+    tiny_wavlm, tiny_llama, data, tmp_path, stages, epochs
+):
+    data.batch_size, trace = 3, Trace()
+    module = build(tiny_wavlm, tiny_llama, stages=[{"epochs": 1, "average": share} for share in stages])
+    fit(module, data, tmp_path, epochs, more=[trace])
+    assert torch.equal(trace._weights(module), trace.steps[-1][1])
+
+
+def test_a_run_that_ends_with_its_averaged_stage_has_the_mean_though_another_stage_would_follow(
+    tiny_wavlm, tiny_llama, data, tmp_path
+):
+    data.batch_size, trace = 3, Trace()
+    module = build(tiny_wavlm, tiny_llama, stages=[{"epochs": 2, "average": 1.0}, {"epochs": 1}])
+    fit(module, data, tmp_path, 2, more=[trace])
+    torch.testing.assert_close(trace._weights(module), torch.stack([w for _, w in trace.steps]).mean(0))
+
+
 def test_a_warm_up_keeps_no_mean():
     with pytest.raises(UserError, match="leave it out of a warm-up"):
         Stage(epochs=1, answer="head", average=0.5)

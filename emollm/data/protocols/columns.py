@@ -33,7 +33,13 @@ class ColumnSplit(Protocol):
     ) -> None:
         super().__init__(validation, seed)
         self.column = column
-        self.train = train or ["train"]
+        self.train = ["train"] if train is None else list(train)
+        if (
+            not self.train
+            or not set(self.train) <= {"train", "validation"}
+            or len(set(self.train)) < len(self.train)
+        ):
+            raise UserError(f"protocol.train is {train}: write [train] or [train, validation].")
 
     def split(self, table: UtteranceTable) -> Split:
         """The three parts as the column names them."""
@@ -54,8 +60,10 @@ class ColumnSplit(Protocol):
             )
         }
         name, train, validation = f"the column '{self.column}'", parts["train"], parts["validation"]
-        if self.train != ["train"]:
-            name += f", trained on {' and '.join(self.train)}"
+        if "validation" in self.train:
+            name += f", {' and '.join(self.train)} together"
+            if self.validation:
+                name += ", a share drawn for validation"
         if not len(validation):
             return self.hold_out(name, train, parts["test"])
         # Of several corpora, those without a validation part would have no say in which model is kept.

@@ -28,9 +28,10 @@ def trim(waveforms: Tensor, lengths: Tensor, decibels: float) -> tuple[Tensor, T
     loud = whole & (energy >= energy.amax(1, keepdim=True) * 10 ** (-decibels / 10))
     first = loud.int().argmax(1) * _HOP
     last = (loud.shape[1] - 1 - loud.flip(1).int().argmax(1)) * _HOP + _FRAME
+    bounds = torch.stack([first, last, lengths, loud.any(1)], dim=1).tolist()  # a GPU is waited for once
     clips = [
-        row[int(begin) : int(end)] if bool(has) else row[: int(length)]
-        for row, begin, end, length, has in zip(waveforms, first, last, lengths, loud.any(1), strict=True)
+        row[begin:end] if has else row[:length]
+        for row, (begin, end, length, has) in zip(waveforms, bounds, strict=True)
     ]
     cut = torch.tensor([len(clip) for clip in clips], device=lengths.device, dtype=lengths.dtype)
     return nn.utils.rnn.pad_sequence(clips, batch_first=True), cut

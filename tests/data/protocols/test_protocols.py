@@ -181,11 +181,18 @@ def test_the_validation_part_may_be_trained_on_in_the_last_fit():
     ]
     assert len(split.validation) == 0
     assert split.test.values("id") == plain.test.values("id")
-    assert split.name == "the column 'split', trained on train and validation"
+    assert split.name == "the column 'split', train and validation together"
     assert split.speaker_independent
     drawn = ColumnSplit(train=["train", "validation"]).split(table(9))
     assert len(drawn.validation), "a share is kept as long as one is asked for"
+    assert drawn.name.endswith("train and validation together, a share drawn for validation")
     assert not speakers(drawn.train) & speakers(drawn.validation)
+
+
+@pytest.mark.parametrize("parts", ["train", [], ["test"], ["dev"], ["train", "train"]])
+def test_what_cannot_be_trained_on_is_said(parts):
+    with pytest.raises(UserError, match=r"protocol.train is .*: write \[train\] or \[train, validation\]"):
+        ColumnSplit(train=parts)
 
 
 def test_a_table_may_be_for_testing_only():
