@@ -156,8 +156,9 @@ class EmotionCLI(LightningCLI):
         self._dump_config()
         self.model.recipe = self.config_dump["model"]
         config = self._get(self.config_init, "trainer")
-        if self.verb == "fit":
-            config["logger"] = self._same_folder(config["logger"])
+        if self.datamodule.context is None and self.stored is not None:
+            self.datamodule.context = self.stored.specification.get("context")
+        config["logger"] = self._same_folder(config["logger"])
         if self.verb == "fit" and config["max_epochs"] is None and config["max_steps"] == -1:
             kwargs["max_epochs"] = sum(stage.epochs for stage in getattr(self.model, "stages", [])) or 10
         trainer = super().instantiate_trainer(**kwargs)
@@ -166,7 +167,11 @@ class EmotionCLI(LightningCLI):
         return trainer
 
     def _same_folder(self, logger: Any) -> Any:
-        """A resumed run goes on in the folder it was stopped in, with its best score and its curves."""
+        """A resumed run goes on in the folder it was stopped in; a test of a fit's recipe is no fit."""
+        if self.verb != "fit":
+            others = {"fit", "validate", "test"} - {self.verb}
+            is_other = isinstance(logger, TensorBoardLogger) and logger.name in others
+            return TensorBoardLogger(logger.save_dir, self.verb) if is_other else logger
         path = self._get(self.config_init, "ckpt_path")
         if not path or not isinstance(logger, TensorBoardLogger):
             return logger
@@ -244,7 +249,7 @@ class EmotionCLI(LightningCLI):
     def predict(self, **kwargs: Any) -> None:
         """Label recordings, writing rows as they come."""
         source = self.config_init[self.verb]
-        table = with_context(recordings(source["source"]), self.datamodule.context)
+        table = with_context(recordings(source["source"]), self.datamodule.turns)
         self._load_weights()
         if source["speaker_range"]:
             # Rows of one clip at a time are never gone on with, nor taken for these.

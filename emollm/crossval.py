@@ -21,6 +21,7 @@ from lightning.pytorch.loggers import TensorBoardLogger
 
 from emollm.arguments import fault_of, in_turn, read_yaml
 from emollm.data.datamodule import EmotionData
+from emollm.data.digest import digest
 from emollm.errors import UserError
 from emollm.evaluation.pool import FoldReport
 
@@ -34,10 +35,12 @@ class Folds:
     Attributes:
         names: every value of ``fold`` as it is written on a command line.
         flag: whether the protocol takes one.
+        data: a digest of the table.
     """
 
     names: list[str]
     flag: bool
+    data: str
 
 
 def folds_of(args: Sequence[str]) -> Folds:
@@ -75,7 +78,7 @@ def folds_of(args: Sequence[str]) -> Folds:
     if flag:  # whatever fold the recipe names: it is replaced in every run
         tried.fold = folds[0]
     tried.split(table)
-    return Folds([str(fold) for fold in folds], flag)
+    return Folds([str(fold) for fold in folds], flag, digest(table))
 
 
 def hold(output: Path) -> int | None:

@@ -15,6 +15,7 @@ import torch
 from emollm import factory
 from emollm.data import audio
 from emollm.data.batch import Collate, Item, UtteranceDataset
+from emollm.data.context import USUAL_TURNS, with_context
 from emollm.data.cues import measure, with_cues
 from emollm.data.listing import recordings
 from emollm.data.loaders import lengths_of
@@ -99,7 +100,8 @@ class Predictor:
             for places in in_batches(range(len(given)), self.batch_size, lambda part: [sizes[i] for i in part]):
                 yield places, [_from_array(given[i], sample_rate, f"array {i}", cues[i]) for i in places]
             return
-        table, faults = recordings(given), {}
+        turns = USUAL_TURNS if self.module.turns is None else self.module.turns
+        table, faults = with_context(recordings(given), turns), {}
         if "cues" in self.module.inputs:
             table, faults = cued(table, Voices(SoundIndex()), 0.1, 60.0, 0)
         dataset = UtteranceDataset(table, self.module.needs_audio, transcripts=self._transcripts, faults=faults)

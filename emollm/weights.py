@@ -84,6 +84,7 @@ def apply(stored: Stored, module: EmotionModule) -> None:
     module.name = stored.name
     module.calibration = stored.calibration
     module.trained_on = stored.specification.get("trained_on")
+    module.turns = stored.specification.get("context")
 
 
 def write_folder(module: EmotionModule, folder: Path) -> None:

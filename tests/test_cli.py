@@ -343,3 +343,19 @@ def test_an_interrupted_run_says_how_to_go_on(monkeypatch, capsys, verb, way):
 def test_fit_tells_that_a_pass_is_longer_than_the_training_part(small_run, tmp_path, capsys):
     run(tmp_path, "fit", "--config", small_run.config, "--data.augmentation.speed", "[0.9, 1]")
     assert "training (each at speed 0.9, 1) and" in " ".join(capsys.readouterr().out.split())
+
+
+def test_the_report_of_a_fits_own_recipe_is_no_fit(small_run):
+    """As ``fit`` tells to go on: its saved recipe names the folder of fits."""
+    before = set((small_run.folder / "fit").iterdir())
+    recipe_of_the_run = small_run.checkpoint.parent.parent / "config.yaml"
+    args = ["--config", str(recipe_of_the_run), "--ckpt_path", str(small_run.checkpoint), "--ablations", "none"]
+    assert main(["test", *args, "--baselines", "none"]) == 0
+    assert set((small_run.folder / "fit").iterdir()) == before
+    assert any((small_run.folder / "test").glob("version_*/metrics.json"))
+
+
+def test_labels_are_not_balanced_twice(small_run, tmp_path, capsys):
+    args = ["--config", str(small_run.config), "--data.mixing.balance", "true", "--model.balance_loss", "true"]
+    assert main(["fit", *args, "--trainer.logger.save_dir", str(tmp_path / "twice")]) == 2
+    assert "both together more: leave one of them out" in capsys.readouterr().err

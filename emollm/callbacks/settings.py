@@ -34,7 +34,7 @@ def settings_of(module: EmotionModule, data: EmotionData) -> Settings:
     if "transcript" in module.inputs:
         settings["transcriber"] = data.transcriber
     if "context" in module.inputs:
-        settings["context"] = f"{data.context} turns"
+        settings["context"] = f"{data.turns} turns"
     return settings
 
 

@@ -9,7 +9,7 @@ import unicodedata
 from bisect import bisect_left
 from collections import defaultdict
 from collections.abc import Iterable
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from itertools import accumulate
 from pathlib import Path
 from typing import Any
@@ -41,6 +41,7 @@ class Overlap:
             a little noise), one pair of ids a recording of the second part; without those above.
         recorded: how many utterances of the second part have a sound file.
         listened: whether ``near_copies`` were looked for.
+        dialogues: as ``corpus/dialogue``.
     """
 
     utterances: int
@@ -54,6 +55,7 @@ class Overlap:
     near_copies: list[tuple[str, str]]
     recorded: int
     listened: bool
+    dialogues: list[str] = field(default_factory=list)
 
 
 @dataclass(frozen=True)
@@ -126,7 +128,12 @@ def _overlap(first: UtteranceTable, second: UtteranceTable, store: FeatureStore 
         near_copies=near_copies(first, second.where(lambda row: row.key not in copied), store) if store else [],
         recorded=sum(row.path is not None for row in second),
         listened=store is not None,
+        dialogues=sorted(_dialogues(first) & _dialogues(second)),
     )
+
+
+def _dialogues(table: UtteranceTable) -> set[str]:
+    return {f"{row.corpus}/{row.dialogue}" for row in table if row.dialogue is not None}
 
 
 def _sessions(table: UtteranceTable) -> set[str]:
@@ -224,6 +231,11 @@ def _lines(overlap: Overlap, part: str, always: bool) -> list[str]:
             f"{_count(len(overlap.sessions), 'session')} of {part} {_verb(len(overlap.sessions))} in training too "
             f"({_some(overlap.sessions)}): what recordings of one session, or scenes of one episode, have in "
             "common is known."
+        )
+    if overlap.dialogues:
+        lines.append(
+            f"{_count(len(overlap.dialogues), 'dialogue')} of {part} {_verb(len(overlap.dialogues))} in training "
+            f"too ({_some(overlap.dialogues)}): a prompt that shows earlier turns shows training utterances."
         )
     if overlap.repeated and overlap.repeated == overlap.spoken:
         lines.append(

@@ -8,6 +8,8 @@ from string import ascii_uppercase
 
 from emollm.data.utterance import Utterance, UtteranceTable
 
+USUAL_TURNS = 3
+
 
 def with_context(table: UtteranceTable, turns: int) -> UtteranceTable:
     """The table with each utterance's last ``turns`` earlier turns of its dialogue.

@@ -13,7 +13,7 @@ from emollm.data.ablations import Ablation
 from emollm.data.audit import Audit, audit
 from emollm.data.augment import Augmentation
 from emollm.data.batch import Item, UtteranceDataset
-from emollm.data.context import with_context
+from emollm.data.context import USUAL_TURNS, with_context
 from emollm.data.corpora import Corpus
 from emollm.data.encode import fill, open_store
 from emollm.data.features import FeatureCache, FeatureStore
@@ -22,7 +22,7 @@ from emollm.data.loaders import lengths_of, loader
 from emollm.data.mixing import Mixing
 from emollm.data.named import named
 from emollm.data.protocols import Protocol, SpeakerSplit, Split
-from emollm.data.refusals import refuse_empty, refuse_no_context
+from emollm.data.refusals import refuse_empty, refuse_no_context, refuse_one_name, tell_faults
 from emollm.data.sampler import EpochSampler, OrderedSampler, usual_batch_size
 from emollm.data.sounds import FILE, SoundIndex
 from emollm.data.transcribing import TranscribingData
@@ -41,7 +41,8 @@ class EmotionData(TranscribingData):
         corpora: the readers, one a corpus (a list of class_path and init_args).
         protocol: how the utterances are split; by default by speaker.
         labels: the label set; on the command line it follows ``model.labels``.
-        context: how many earlier turns of the dialogue a prompt with a ``{context}`` slot shows.
+        context: how many earlier turns of the dialogue a prompt with a ``{context}`` slot shows; None takes as
+            many as the model was trained with, and 3 for a new one.
         other_labels: utterances whose label is outside the label set are an ``error``, or ``drop`` them.
         batch_size: utterances a batch, for training, evaluation and prediction alike; None takes 8, and for
             prediction on a GPU, which is faster by it, 32.
@@ -61,7 +62,7 @@ class EmotionData(TranscribingData):
         corpora: list[Corpus] | None = None,
         protocol: Protocol | None = None,
         labels: str | list[str] = "basic4",
-        context: int = 3,
+        context: int | None = None,
         other_labels: Literal["error", "drop"] = "error",
         batch_size: int | None = None,
         num_workers: int = 2,
@@ -136,6 +137,9 @@ class EmotionData(TranscribingData):
         )
         if "train" in names and self._needs("labels", True):
             tell_absent(parts.train, self.labels)
+        if "train" in names:
+            self.mixing.weights(parts.train)  # a wrong share is told before anything is computed
+            tell_faults(parts.test, self.labels if self._needs("labels", True) else None, self._hears)
         if "context" in getattr(self.trainer.lightning_module, "inputs", ()):
             refuse_no_context(used)
         if self.audit is None:
@@ -179,8 +183,14 @@ class EmotionData(TranscribingData):
         """
         if not self.corpora:
             raise UserError("data.corpora is empty: name at least one corpus (class_path and its root).")
+        refuse_one_name(self.corpora)
         table = sum((corpus.read() for corpus in self.corpora), UtteranceTable())
-        return named(with_context(table, self.context), self.labels, self.other_labels == "drop")
+        return named(with_context(table, self.turns), self.labels, self.other_labels == "drop")
+
+    @property
+    def turns(self) -> int:
+        """Earlier turns that are shown."""
+        return USUAL_TURNS if self.context is None else self.context
 
     @property
     def _size(self) -> int:

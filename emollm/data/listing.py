@@ -28,7 +28,7 @@ def recordings(source: str | Path | pd.DataFrame | Iterable[str | Path]) -> Utte
         UserError: when there is nothing of the kind.
     """
     if isinstance(source, pd.DataFrame):
-        return _from_frame(source)
+        return Table("table").read_frame(source)
     if not isinstance(source, (str, Path)):
         return _from_paths([Path(path) for path in source])
     path = Path(source).expanduser()
@@ -58,17 +58,3 @@ def _beside(listing: Path, line: str) -> Path:
 
 def _from_paths(paths: list[Path]) -> UtteranceTable:
     return UtteranceTable(Utterance(id=str(path), path=path) for path in dict.fromkeys(paths))
-
-
-def _from_frame(frame: pd.DataFrame) -> UtteranceTable:
-    if "path" not in frame.columns:
-        raise UserError(f"The table has no column 'path'; its columns are {', '.join(map(str, frame.columns))}.")
-    rows = []
-    for number, values in enumerate(frame.to_dict("records")):
-        if not isinstance(values["path"], (str, Path)):
-            raise UserError(
-                f"Row {number} of the table has no path but {values['path']!r}: fill it in, or drop it."
-            )
-        text = {k: v for k in ("transcript", "speaker", "language") if isinstance(v := values.get(k), str)}
-        rows.append(Utterance(id=str(values["path"]), path=Path(values["path"]), **text))
-    return UtteranceTable(rows)

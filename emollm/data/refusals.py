@@ -2,9 +2,41 @@
 
 from __future__ import annotations
 
+import warnings
+from collections import Counter
+from collections.abc import Sequence
+
+from emollm.data.corpora import Corpus, Table
+from emollm.data.labels import LabelSet
 from emollm.data.protocols import Split
 from emollm.data.utterance import UtteranceTable
+from emollm.data.validate import check
 from emollm.errors import UserError
+
+
+def refuse_one_name(corpora: Sequence[Corpus]) -> None:
+    """Refuse two tables that have one name by their files alone: their speakers would be taken for the same.
+
+    Raises:
+        UserError: when there are such tables.
+    """
+    names = Counter(corpus.name for corpus in corpora if isinstance(corpus, Table) and not corpus.is_named)
+    twice = [name for name, count in names.items() if count > 1]
+    if twice:
+        raise UserError(
+            f"data.corpora: several tables are called '{twice[0]}', after their files, and would be one corpus "
+            "with the same speakers: give each of them a name, as init_args: {file: a/metadata.csv, name: a}."
+        )
+
+
+def tell_faults(test: UtteranceTable, labels: LabelSet | None, hears: bool) -> None:
+    """Warn before a fit of what the test of the same recipe would refuse after it."""
+    try:
+        check(test, labels, hears, False)
+    except UserError as error:
+        lines = str(error).splitlines()
+        more = [f"and {len(lines) - 4} lines more"] if len(lines) > 4 else []
+        warnings.warn("emollm test would refuse the test part: " + "\n".join([*lines[:4], *more]), stacklevel=2)
 
 
 def refuse_empty(parts: Split, part: str) -> None:
@@ -19,11 +51,16 @@ def refuse_empty(parts: Split, part: str) -> None:
 
 
 def refuse_no_context(table: UtteranceTable) -> None:
-    """Refuse a table without dialogues for a prompt that shows earlier turns.
+    """Refuse a table without dialogues, or without words in them, for a prompt that shows earlier turns.
 
     Raises:
         UserError: when no utterance has an earlier turn.
     """
+    if any(row.context is not None for row in table) and not any(row.context for row in table):
+        raise UserError(
+            "model.prompt shows earlier turns, but none of them has a transcript, and data.transcriber writes "
+            "down the utterance alone: give the table a column of transcripts, or take a prompt without {context}."
+        )
     if not any(row.context is not None for row in table):
         raise UserError(
             "model.prompt shows earlier turns, but no utterance has any: take a corpus with dialogue and turn "

@@ -60,14 +60,26 @@ class Line:
         }
 
 
-def lines(folder: Path) -> list[Line]:
+def lines(folder: Path, faults: list[str] | None = None) -> list[Line]:
     """The rows of every report in a folder and below it; folds of a cross-validation count as one run.
+
+    Args:
+        folder: of runs, or of one.
+        faults: takes a sentence for each run that cannot be read; None lets the first one end all.
 
     Raises:
         UserError: when there is no report.
     """
-    found = [line for run in _runs(folder) for line in _of(run)]
-    if not found:
+    found, broken = [], 0
+    for run in _runs(folder):
+        try:
+            found += list(_of(run))
+        except UserError as error:
+            if faults is None:
+                raise
+            faults.append(str(error))
+            broken += 1
+    if not found and not broken:
         raise UserError(
             f"{folder} holds no report: name a folder that emollm test or crossval wrote, or one above."
         )
@@ -94,11 +106,17 @@ def _of(run: Path) -> Iterator[Line]:
     if not any(row["result"] for row in rows):  # a run that only transcribes
         return
     model = read(run / _MODEL)
+    seeded = "seed" in model and bool(model["seed"].notna().any())
     for row in rows:
         if row["result"] is None:
             continue
         is_model = row["kind"] == "model"
-        frame = model if is_model else _table(run, f"{row['kind']}s/{row['name']}.csv")
+        frame = model if is_model else _table(run, f"{row['kind']}s/{row['name']}.csv", seeded)
+        if (n := from_predictions(frame, labels).overall.n) != row["result"]["n"]:
+            raise UserError(
+                f"{run}: '{row['title']}' has {n} scored predictions, and its report speaks of "
+                f"{row['result']['n']}: test anew."
+            )
         for corpus, part in _parts(frame).items():
             interval = bootstrap(part, labels)
             yield Line(
@@ -121,11 +139,14 @@ def _parts(frame: pd.DataFrame) -> dict[str, pd.DataFrame]:
     return {"all": frame, **{corpus: frame[frame["corpus"] == corpus] for corpus in corpora}}
 
 
-def _table(run: Path, name: str) -> pd.DataFrame:
+def _table(run: Path, name: str, seeded: bool) -> pd.DataFrame:
     """The predictions of a row: of the run itself, or of its folds."""
     if (run / name).is_file():
         return read(run / name)
     folds = sorted(run.glob(f"fold_*/test/version_*/{name}"))
+    with_seed = [file for file in folds if "_seed_" in file.relative_to(run).parts[0]]
+    if 0 < len(with_seed) < len(folds):  # two cross-validations in one folder, of which the later is reported
+        folds = with_seed if seeded else [file for file in folds if file not in with_seed]
     if not folds:
         raise UserError(f"{run / name} is missing, which {run / _REPORT} speaks of: test anew.")
     return pd.concat([read(file) for file in folds], ignore_index=True)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ctypes
 import os
 import sys
+import warnings
 from functools import cache
 from pathlib import Path
 
@@ -42,6 +43,25 @@ def _uses_gpus() -> bool:
         print(f"Transcripts are written on the CPU: CTranslate2 cannot use the GPU ({error}).", file=sys.stderr)
         return False
     return usable
+
+
+@cache
+def _code(language: str | None) -> str | None:
+    """Whisper's code for a language as tables write it: ``de``, ``DE``, ``de-DE``, ``German``; else None."""
+    if language is None:
+        return None
+    from transformers.models.whisper.tokenization_whisper import LANGUAGES, TO_LANGUAGE_CODE
+
+    word = language.strip().casefold()
+    for written in (word, word.replace("_", "-").partition("-")[0]):
+        if (code := TO_LANGUAGE_CODE.get(written, written)) in LANGUAGES:
+            return code
+    warnings.warn(
+        f"Whisper knows no language '{language}' and finds out by itself what is spoken: write ISO 639-1 codes, "
+        "as de.",
+        stacklevel=2,
+    )
+    return None
 
 
 class Transcriber:
@@ -84,7 +104,7 @@ class Transcriber:
         """(S,) float32 at 16 kHz → text."""
         segments, _ = self._model.transcribe(
             samples,
-            language=language or self.language,
+            language=_code(language or self.language),
             beam_size=1,
             temperature=0.0,
             condition_on_previous_text=False,

@@ -63,6 +63,8 @@ class EmotionModule(HearingModule, ABC):
         """How confidences are corrected; it comes with stored weights and is not used while they are trained."""
         self.trained_on: Remembered | None = None
         """What it was fitted and chosen on; it comes with stored weights, or from a fit."""
+        self.turns: int | None = None
+        """Earlier turns that its training prompts showed; it comes with stored weights, or from a fit."""
         self.built = False
         self.strict_loading = False
         self.metrics = nn.ModuleDict({part: Figures(self.labels) for part in ("validation", "test")})
@@ -159,6 +161,7 @@ class EmotionModule(HearingModule, ABC):
     def on_fit_start(self) -> None:
         """Remember what is trained on, then hear every training speaker once."""
         self.trained_on = remember(self.trainer.datamodule.parts)
+        self.turns = self.trainer.datamodule.turns if "context" in self.inputs else None
         super().on_fit_start()
 
     def on_validation_epoch_start(self) -> None:
@@ -314,4 +317,5 @@ class EmotionModule(HearingModule, ABC):
             "sample_rate": 16_000,
             "fingerprints": self.fingerprints(),
             "trained_on": self.trained_on,
+            "context": self.turns,
         }

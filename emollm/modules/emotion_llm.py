@@ -206,6 +206,11 @@ class EmotionLLM(EmotionModule):
 
     def on_fit_start(self) -> None:
         """Look at the training labels, then hear every training speaker once."""
+        if self.label_loss.balance and self.trainer.datamodule.mixing.balance:
+            raise UserError(
+                "data.mixing.balance and model.balance_loss each let rare labels count as much as others, and "
+                "both together more: leave one of them out."
+            )
         self.label_loss.learn(self.trainer.datamodule.parts.train)
         wanted, limit = sum(stage.epochs for stage in self.stages), self.trainer.max_epochs or 0
         if 0 < limit < wanted:

@@ -55,11 +55,13 @@ def main(argv: list[str]) -> int:
     output.mkdir(parents=True, exist_ok=True)
     lock = hold(output)
     try:
-        _begin(output, _state(asked, args, configs), asked.restart)
+        _begin(output, {**_state(asked, args, configs), "data": folds.data}, asked.restart)
         common = (output, folds.flag, args, test_args, environment, lock)
         jobs = [Job(fold, seed, *common) for seed in seeds for fold in names]
         _run(jobs, asked.jobs)
-        done = [job for job in jobs if job.done]
+        # Those of earlier calls too: folds may be asked for one by one.
+        seeds = _all_seeds(seeds, output)
+        done = [job for seed in seeds for fold in folds.names if (job := Job(fold, seed, *common)).done]
         if done:
             recipe = "\n".join(Path(path).expanduser().read_text(encoding="utf-8") for path in configs)
             command = shlex.join(["emollm", "crossval", *argv])
@@ -67,7 +69,7 @@ def main(argv: list[str]) -> int:
     finally:
         if lock is not None:
             os.close(lock)
-    return 0 if len(done) == len(jobs) else 1
+    return 0 if all(job.done for job in jobs) else 1
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -113,6 +115,14 @@ def _seeds(asked: str | None) -> list[int | None]:
         return list(dict.fromkeys(int(seed) for seed in asked.split(",")))
     except ValueError as error:
         raise UserError(f"--seeds is '{asked}': write whole numbers with commas, as 0,1,2.") from error
+
+
+def _all_seeds(seeds: list[int | None], output: Path) -> list[int | None]:
+    """Seeds that are asked for, and those that an earlier call has fitted; none where none is named."""
+    if None in seeds:
+        return seeds
+    names = (folder.name.rpartition("_seed_")[2] for folder in output.glob("fold_*_seed_*"))
+    return list(dict.fromkeys([*seeds, *sorted(int(name) for name in names if name.lstrip("-").isdecimal())]))
 
 
 def _option(name: str, value: str) -> str:
@@ -183,6 +193,8 @@ def _begin(output: Path, state: dict[str, Any], restart: bool) -> None:
             shutil.rmtree(folder)
     elif file.is_file() and (before := json.loads(file.read_text(encoding="utf-8"))) != state:
         what = "other arguments or another recipe or template"
+        if {**before, "data": state["data"]} == state:
+            what = "other data"
         if before.get("emollm") != state["emollm"]:
             what = f"another version of emollm ({before.get('emollm', 'an early one')}, now {state['emollm']})"
         raise UserError(

@@ -129,10 +129,13 @@ def _state(
     asked: argparse.Namespace, args: Sequence[str], configs: Sequence[str], trial: PromptTrial
 ) -> dict[str, Any]:
     """All on which predictions depend but the template; steps have a folder of their own."""
+    from emollm.data.digest import digest
+
     return {
         "arguments": list(args),
         "model": None if trial.stored is None else trial.stored.name,
         "limit": asked.limit,
+        "data": digest(trial.split.train + trial.split.validation),
         "configs": {path: Path(path).expanduser().read_text(encoding="utf-8") for path in configs},
     }
 
@@ -151,8 +154,8 @@ def _begin(output: Path, state: dict[str, Any], restart: bool) -> None:
             shutil.rmtree(folder)
     elif file.is_file() and json.loads(file.read_text(encoding="utf-8")) != state:
         raise UserError(
-            f"{output} was begun with other arguments, another recipe or model ({file}): choose another --output, "
-            "or begin anew with --restart."
+            f"{output} was begun with other arguments or data, another recipe or model ({file}): choose another "
+            "--output, or begin anew with --restart."
         )
     write_text(file, json.dumps(state, indent=2, ensure_ascii=False) + "\n")
 

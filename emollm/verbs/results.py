@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import sys
 from collections.abc import Sequence
 from itertools import groupby
 from pathlib import Path
@@ -44,7 +45,12 @@ def main(argv: list[str]) -> int:
     for folder in map(Path, asked.folders):
         if not folder.is_dir():
             raise UserError(f"There is no folder '{folder}': name one that emollm test or emollm crossval wrote.")
-    found = [line for folder in asked.folders for line in lines(Path(folder))]
+    faults: list[str] = []
+    found = [line for folder in asked.folders for line in lines(Path(folder), faults)]
+    if not found:
+        raise UserError(faults[0])
+    for fault in faults:
+        print(f"emollm: left out: {fault}", file=sys.stderr)
     _show(found)
     if asked.output:
         output = asked.output.removesuffix(".md").removesuffix(".json")  # a name may hold other dots: v0.2
@@ -52,7 +58,7 @@ def main(argv: list[str]) -> int:
         write_bytes(Path(f"{output}.md"), markdown(found).encode())
         write_bytes(Path(f"{output}.json"), (values + "\n").encode())
         print(f"Written: {output}.md, {output}.json")
-    return 0
+    return 1 if faults else 0
 
 
 def _parser() -> argparse.ArgumentParser:

@@ -40,6 +40,13 @@ def test_speakers_and_sessions():
     assert any("1 session of test is in training too (c/x)" in line for line in report.lines())
 
 
+def test_dialogues():
+    report = audit(split([row("1", dialogue="x"), row("2", dialogue="z")], [row("3", dialogue="x"), row("4")]))
+    assert report.test.dialogues == ["c/x"]
+    (line,) = [line for line in report.lines() if "dialogue" in line]
+    assert line.startswith("1 dialogue of test is in training too (c/x): a prompt that shows earlier turns")
+
+
 def test_validation_speakers_count_as_known_to_the_model():
     report = audit(split([row("1", speaker="a")], [row("2", speaker="b")], [row("3", speaker="b")]))
     assert report.test.speakers == ["c/b"]

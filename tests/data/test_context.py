@@ -1,6 +1,8 @@
 import pandas as pd
 import yaml
 
+import emollm
+from emollm import weights
 from emollm.__main__ import main
 from emollm.data.context import with_context
 from emollm.data.utterance import Utterance, UtteranceTable
@@ -88,3 +90,18 @@ def test_a_prompt_with_context_needs_dialogues(tiny_llama, tmp_path, capsys):
     )
     changed = (with_turns["p_angry"] - without["p_angry"]).abs() > 1e-6
     assert changed.sum() == 4, "the first turn of each of the two dialogues has nothing before it"
+
+    # What was shown in training is shown in use, from Python as from the command line.
+    short = run(tmp_path, "fit", "--config", config, "--data.context", "1") / "checkpoints" / "last.ckpt"
+    assert weights.read(short).specification["context"] == 1
+    ends = [["--trainer.accelerator", "cpu", "--data.num_workers", "0"], ["--data.context", "3"]]
+    told = []
+    for number, more in enumerate((ends[0], sum(ends, []))):
+        output = tmp_path / f"said{number}"
+        asked = [str(table), "--ckpt_path", str(short), "--output", str(output)]
+        assert main(["predict", *asked, "--trainer.enable_progress_bar", "false", *more]) == 0
+        told.append(pd.read_csv(output / "predictions.csv")["p_angry"])
+    assert (told[0] - told[1]).abs().max() > 1e-3, "the flag beats what the checkpoint remembers"
+    for given in (str(table), pd.read_csv(table)):
+        mine = emollm.load(short, transcriber="none").predict(given)
+        assert (mine["p_angry"] - told[0]).abs().max() < 1e-3

@@ -1,5 +1,7 @@
 """What a user may point at: a folder, a file, a list, a table, paths, a DataFrame."""
 
+from dataclasses import replace
+
 import pandas as pd
 import pytest
 import soundfile
@@ -54,13 +56,28 @@ def test_a_frame_brings_transcripts_and_ignores_empty_cells(folder):
     assert [row.transcript for row in recordings(frame)] == ["words", None]
 
 
+def test_a_frame_is_read_as_its_file_would_be(folder):
+    columns = "file,speaker,dialogue,turn,start,end,transcript,mood"
+    rows = ["a.wav,3,d1,2,0,0.5,,low", "a.wav,3,d1,1,0.5,1.25,words,", "b.wav,,,,,,none,high"]
+    (folder / "table.csv").write_text("\n".join([columns, *rows]))
+    from_file = recordings(folder / "table.csv")
+    frame = pd.read_csv(folder / "table.csv", keep_default_na=False, na_values=[""])
+    frame["file"] = [str(folder / name) for name in frame["file"]]
+    for mine, theirs in zip(recordings(frame), from_file, strict=True):
+        kept = {name: value for name, value in mine.extra.items() if value is not None}
+        assert kept == {name: value for name, value in theirs.extra.items() if value}
+        assert replace(mine, extra={}, corpus="table") == replace(theirs, extra={})
+
+
 @pytest.mark.parametrize(
     ("source", "says"),
     [
         ("gone", "There is no file or folder"),
         ("empty", "holds no sound files"),
         ("empty.txt", "is an empty list"),
-        (pd.DataFrame({"file": ["a.wav"]}), "no column 'path'"),
+        (pd.DataFrame({"number": [1]}), "The table has neither a column of paths nor one of transcripts"),
+        (pd.DataFrame({"path": []}), "The table has no rows"),
+        (pd.DataFrame({"path": ["a.wav"], "start": ["soon"]}), "Row 0 of the table: column 'start' holds 'soon'"),
         (pd.DataFrame({"path": ["a.wav", None]}), "Row 1 of the table has no path"),
     ],
 )

@@ -11,6 +11,7 @@ from emollm.data.transcribed import transcribed
 from emollm.data.transcripts import Transcripts, identity
 from emollm.data.utterance import Utterance, UtteranceTable
 from emollm.errors import UserError
+from emollm.models.transcribe import _code
 from tests.fake_corpus import tone
 from tests.scribe import Scribe
 
@@ -152,3 +153,24 @@ def test_sound_without_a_file_is_transcribed_and_not_kept():
     batch = Collate({})([Item(Utterance(id="array 0"), torch.ones(1600))])
     assert transcripts.fill(batch).transcripts == ["1600 samples"]
     assert not transcripts.folder.exists()
+
+
+@pytest.mark.parametrize(
+    ("written", "code"),
+    [
+        ("de", "de"),
+        ("DE", "de"),
+        ("de-DE", "de"),
+        ("de_AT", "de"),
+        ("German", "de"),
+        (" polish ", "pl"),
+        (None, None),
+    ],
+)
+def test_languages_may_be_written_in_several_ways(written, code):
+    assert _code(written) == code
+
+
+def test_an_unknown_language_is_found_out_by_listening(recwarn):
+    assert _code("Klingon") is None
+    assert "Whisper knows no language 'Klingon' and finds out by itself" in str(recwarn.list[0].message)

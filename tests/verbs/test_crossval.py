@@ -19,7 +19,7 @@ from emollm.crossval import Job, folds_of, hold, pairs
 from emollm.errors import UserError
 from emollm.evaluation import read
 from emollm.metrics import from_predictions
-from emollm.verbs.crossval import _state
+from emollm.verbs.crossval import _all_seeds, _state
 from tests.fake_corpus import write_ravdess
 
 
@@ -77,6 +77,26 @@ def test_what_is_done_is_not_done_again(crossed, options, capsys):
     out = capsys.readouterr().out
     assert out.count("done before") == 2
     assert "over 2 of 4 folds" in out
+
+
+def test_folds_of_earlier_calls_count(crossed, options, capsys):
+    pooled = read(crossed / "predictions.csv")
+    assert main(["crossval", *options, "--folds", "2", "--output", str(crossed)]) == 0
+    assert "over 2 of 4 folds" in capsys.readouterr().out
+    pd.testing.assert_frame_equal(read(crossed / "predictions.csv"), pooled)
+
+
+def test_seeds_of_earlier_calls_count(tmp_path):
+    for name in ("fold_1_seed_3", "fold_2_seed_0", "fold_2", "fold_2_seed_-1"):
+        (tmp_path / name).mkdir()
+    assert _all_seeds([0, 7], tmp_path) == [0, 7, -1, 3]
+    assert _all_seeds([None], tmp_path) == [None]
+
+
+def test_other_data_need_another_folder_or_restart(crossed, options, capsys, monkeypatch):
+    monkeypatch.setattr("emollm.crossval.digest", lambda table: "changed")
+    assert crossval(crossed, options) == 2
+    assert "was begun with other data" in capsys.readouterr().err
 
 
 def test_a_killed_fold_goes_on_from_its_checkpoint(crossed, options, capsys):

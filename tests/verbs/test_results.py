@@ -87,6 +87,22 @@ def test_a_broken_report_is_named(tmp_path, capsys, text):
     assert f"{tmp_path / 'metrics.json'} is no report" in capsys.readouterr().err
 
 
+def test_a_broken_run_is_left_out_and_the_others_told(tmp_path, capsys):
+    write_fold(tmp_path, "1", made(60))
+    (tmp_path / "empty").mkdir()
+    (tmp_path / "empty" / "metrics.json").write_text("")
+    write_fold(tmp_path / "cut", "2", made(60))
+    file = tmp_path / "cut" / "2_None" / "predictions.csv"
+    file.write_text("".join(file.read_text().splitlines(keepends=True)[:20]))
+    assert main(["results", str(tmp_path), "--output", str(tmp_path / "table")]) == 1
+    err = capsys.readouterr().err
+    assert "left out: " in err
+    assert "metrics.json is no report" in err
+    assert "has 19 scored predictions, and its report speaks of 60: test anew" in err
+    lines = json.loads((tmp_path / "table.json").read_text())
+    assert {line["run"] for line in lines} == {str(tmp_path / "1_None")}
+
+
 def test_a_run_that_only_transcribes_has_no_line(tmp_path):
     write_fold(tmp_path, "1", made(60))
     (tmp_path / "words").mkdir()

@@ -11,6 +11,8 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import pandas as pd
+
 from emollm.data.corpora.base import Corpus, locate, unique_ids
 from emollm.data.corpora.columns import fields_of, kind_of, read_value
 from emollm.data.corpora.faults import Faults
@@ -53,6 +55,7 @@ class Table(Corpus):
         self.columns = columns or {}
         self.labels = {str(code): word for code, word in (labels or {}).items()}
         self.language = language
+        self.is_named = name is not None
         self.name = name or Path(file).stem
 
     def read(self) -> UtteranceTable:
@@ -69,14 +72,37 @@ class Table(Corpus):
         if not rows:
             faults.check()
             raise UserError(f"{file} has no rows.")
-        header = dict.fromkeys(column for _, row in rows for column in row)
-        fields = fields_of(header, self.columns, str(file))
+        return self._utterances({f"{file}, line {line}": row for line, row in rows}, str(file), root, faults)
+
+    def read_frame(self, frame: pd.DataFrame) -> UtteranceTable:
+        """The rows of a DataFrame, as if it were the table's file; relative paths count from the current folder.
+
+        Raises:
+            UserError: as ``read``, and for a row with neither a path nor a transcript.
+        """
+        if not len(frame):
+            raise UserError("The table has no rows.")
+        rows = {f"Row {n} of the table": _plain_row(row) for n, row in enumerate(frame.to_dict("records"))}
+        faults = Faults()
+        table = self._utterances(rows, "The table", Path(), faults)
+        for where, row in zip(rows, table, strict=True):
+            if row.path is None and row.transcript is None:
+                faults.add(f"{where} has no path: fill it in, or drop it.")
+        faults.check()
+        return table
+
+    def _utterances(
+        self, rows: dict[str, dict[str, Any]], source: str, root: Path, faults: Faults
+    ) -> UtteranceTable:
+        """From rows, by their places."""
+        header = dict.fromkeys(column for row in rows.values() for column in row)
+        fields = fields_of(header, self.columns, source)
         if "path" not in fields and "transcript" not in fields:
             raise UserError(
-                f"{file} has neither a column of paths nor one of transcripts (its columns are "
+                f"{source} has neither a column of paths nor one of transcripts (its columns are "
                 f"{', '.join(header)}): name it, as in columns: {{path: {next(iter(header))}}}."
             )
-        utterances = [self._utterance(f"{file}, line {line}", root, row, fields, faults) for line, row in rows]
+        utterances = [self._utterance(where, root, row, fields, faults) for where, row in rows.items()]
         faults.check()
         return UtteranceTable(_with_ids(utterances))
 
@@ -134,6 +160,16 @@ def _rows(file: Path, faults: Faults) -> Iterator[tuple[int, dict[str, Any]]]:
         for line, cells in lines:
             # A column without a name, as pandas writes its index, says nothing.
             yield line, {name: cell for name, cell in zip(header, cells, strict=False) if name}
+
+
+def _plain_row(row: dict[Any, Any]) -> dict[str, Any]:
+    """Cells of a DataFrame as those of a file: no NaN, and whole numbers whole, though a gap made them floats."""
+    plain = {}
+    for name, value in row.items():
+        whole = isinstance(value, float) and value.is_integer()
+        value = int(value) if whole else str(value) if isinstance(value, Path) else value
+        plain[str(name)] = None if pd.api.types.is_scalar(value) and pd.isna(value) else value
+    return plain
 
 
 def _json(text: str, file: Path, line: int | None) -> Any:

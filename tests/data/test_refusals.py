@@ -1,0 +1,37 @@
+"""What a run refuses, or warns of, before it begins."""
+
+import pytest
+
+from emollm.data.corpora import Table
+from emollm.data.labels import LabelSet
+from emollm.data.refusals import refuse_no_context, refuse_one_name, tell_faults
+from emollm.data.utterance import Utterance, UtteranceTable
+from emollm.errors import UserError
+
+LABELS = LabelSet.parse(["angry", "sad"])
+
+
+def test_tables_that_are_called_alike_after_their_files_are_refused():
+    mine, other = Table("a/metadata.csv"), Table("b/metadata.csv")
+    with pytest.raises(UserError, match="several tables are called 'metadata', .* name"):
+        refuse_one_name([mine, other])
+    refuse_one_name([mine, Table("b/metadata.csv", name="b")])
+    refuse_one_name([Table("a/train.csv", name="a"), Table("a/test.csv", name="a")])
+
+
+def test_dialogues_without_words_show_no_context():
+    silent = [Utterance(id=f"{n}", context=()) for n in range(3)]
+    with pytest.raises(UserError, match="none of them has a transcript"):
+        refuse_no_context(UtteranceTable(silent))
+    refuse_no_context(UtteranceTable([*silent, Utterance(id="3", context=("A: yes",))]))
+
+
+def test_faults_of_the_test_part_are_told_before_the_fit(tmp_path, recwarn):
+    rows = [Utterance(id=f"{n}", path=tmp_path / "gone.wav", label="glad") for n in range(3)]
+    tell_faults(UtteranceTable(rows), LABELS, True)
+    (said,) = recwarn
+    assert str(said.message).startswith("emollm test would refuse the test part: ")
+    assert "gone.wav" in str(said.message)
+    tell_faults(UtteranceTable(), LABELS, True)
+    tell_faults(UtteranceTable([Utterance(id="0", label="sad")]), LABELS, False)
+    assert len(recwarn) == 1
