@@ -22,6 +22,7 @@ from lightning.pytorch.loggers import TensorBoardLogger
 from emollm.arguments import fault_of, in_turn, read_yaml
 from emollm.data.datamodule import EmotionData
 from emollm.data.digest import digest
+from emollm.data.validate import check
 from emollm.errors import UserError
 from emollm.evaluation.pool import FoldReport
 
@@ -78,6 +79,8 @@ def folds_of(args: Sequence[str]) -> Folds:
     if flag:  # whatever fold the recipe names: it is replaced in every run
         tried.fold = folds[0]
     tried.split(table)
+    # A label outside of the set would end each fold by itself, one of them after its fit.
+    check(table.where(lambda row: row.label is not None), data.labels, False, False)
     return Folds([str(fold) for fold in folds], flag, digest(table))
 
 

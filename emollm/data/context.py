@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections import defaultdict
 from dataclasses import replace
 from string import ascii_uppercase
@@ -24,6 +25,13 @@ def with_context(table: UtteranceTable, turns: int) -> UtteranceTable:
     """
     if turns < 1:
         return table
+    lost = [row for row in table if row.dialogue is not None and row.turn is None]
+    if lost and len(lost) < len(table):
+        warnings.warn(
+            f"{len(lost)} utterances are of a dialogue and have no turn (the first: {lost[0].key}): they are "
+            "shown no earlier turns, and are none for others.",
+            stacklevel=2,
+        )
     dialogues: dict[tuple[str, str], list[Utterance]] = defaultdict(list)
     for row in table:
         if row.dialogue is not None and row.turn is not None:

@@ -10,7 +10,7 @@ from emollm.data.corpora import Corpus, Table
 from emollm.data.labels import LabelSet
 from emollm.data.protocols import Split
 from emollm.data.utterance import UtteranceTable
-from emollm.data.validate import check
+from emollm.data.validate import faults
 from emollm.errors import UserError
 
 
@@ -31,12 +31,11 @@ def refuse_one_name(corpora: Sequence[Corpus]) -> None:
 
 def tell_faults(test: UtteranceTable, labels: LabelSet | None, hears: bool) -> None:
     """Warn before a fit of what the test of the same recipe would refuse after it."""
-    try:
-        check(test, labels, hears, False)
-    except UserError as error:
-        lines = str(error).splitlines()
-        more = [f"and {len(lines) - 4} lines more"] if len(lines) > 4 else []
-        warnings.warn("emollm test would refuse the test part: " + "\n".join([*lines[:4], *more]), stacklevel=2)
+    found = faults(test, labels, hears, False)
+    if found:
+        more = [f"and {len(found) - 3} more."] if len(found) > 3 else []
+        said = "\n  ".join(["emollm test would refuse the test part:", *found[:3], *more])
+        warnings.warn(said, stacklevel=2)
 
 
 def refuse_empty(parts: Split, part: str) -> None:

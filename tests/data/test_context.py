@@ -57,6 +57,12 @@ def test_dialogues_do_not_mix_and_the_order_of_rows_stays():
     assert [row.id for row in table] == [row.id for row in TABLE]
 
 
+def test_rows_of_a_dialogue_without_a_turn_are_told(recwarn):
+    rows = [*TABLE, Utterance(id="lost", corpus="c", dialogue="d1", transcript="x")]
+    assert context_of(with_context(UtteranceTable(rows), 5), "lost") is None
+    assert "1 utterances are of a dialogue and have no turn (the first: c/lost)" in str(recwarn.list[0].message)
+
+
 def test_no_turns_asked_for_leaves_the_table_as_it_is():
     assert with_context(TABLE, 0) is TABLE
 

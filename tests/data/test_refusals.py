@@ -27,11 +27,14 @@ def test_dialogues_without_words_show_no_context():
 
 
 def test_faults_of_the_test_part_are_told_before_the_fit(tmp_path, recwarn):
-    rows = [Utterance(id=f"{n}", path=tmp_path / "gone.wav", label="glad") for n in range(3)]
+    rows = [Utterance(id=f"{n}", path=tmp_path / "gone.wav", label="glad") for n in range(2)]
     tell_faults(UtteranceTable(rows), LABELS, True)
     (said,) = recwarn
-    assert str(said.message).startswith("emollm test would refuse the test part: ")
-    assert "gone.wav" in str(said.message)
+    head, *lines, last = str(said.message).splitlines()
+    assert head == "emollm test would refuse the test part:"
+    assert len(lines) == 3
+    assert "gone.wav" in "".join(lines)
+    assert last == "  and 1 more."
     tell_faults(UtteranceTable(), LABELS, True)
     tell_faults(UtteranceTable([Utterance(id="0", label="sad")]), LABELS, False)
     assert len(recwarn) == 1

@@ -209,6 +209,12 @@ def test_bad_input_is_told_before_anything_is_fitted(small_run, tmp_path, capsys
     assert not (tmp_path / "cv").exists()
 
 
+def test_labels_outside_of_the_set_are_told_before_any_fold(options, tmp_path, capsys):
+    assert crossval(tmp_path / "cv", [*options, "--data.other_labels", "error"]) == 2
+    assert "4 × the label 'neutral' is none of angry, happy, sad" in capsys.readouterr().err
+    assert not (tmp_path / "cv").exists()
+
+
 def test_a_recipe_is_needed(capsys):
     assert main(["crossval"]) == 2
     assert "needs a recipe" in capsys.readouterr().err
