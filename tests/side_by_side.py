@@ -10,16 +10,15 @@ from pathlib import Path
 
 from tests.conftest import REPOSITORY
 
-DDP = ("--trainer.accelerator", "cpu", "--trainer.strategy", "ddp", "--trainer.devices")
 
-
-def run_commands(folder: Path, *commands: list[str], processes: int = 2) -> list[str]:
+def run_commands(folder: Path, *commands: list[str], processes: int = 2, strategy: str = "ddp") -> list[str]:
     """Run commands one after the other in each of some processes.
 
     Args:
         folder: where they run.
         commands: arguments of emollm; those that say how many processes there are, are added.
         processes: how many.
+        strategy: how they work together.
 
     Returns:
         What each process printed, errors included.
@@ -29,7 +28,15 @@ def run_commands(folder: Path, *commands: list[str], processes: int = 2) -> list
         port = free.getsockname()[1]
     group = {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(port), "WORLD_SIZE": str(processes)}
     common = {**os.environ, **group, "PYTHONPATH": str(REPOSITORY), "OMP_NUM_THREADS": "1"}
-    lines = json.dumps([[*map(str, command), *DDP, str(processes)] for command in commands])
+    group_of = [
+        "--trainer.accelerator",
+        "cpu",
+        "--trainer.strategy",
+        strategy,
+        "--trainer.devices",
+        str(processes),
+    ]
+    lines = json.dumps([[*map(str, command), *group_of] for command in commands])
     logs = [folder / f"process_{rank}.txt" for rank in range(processes)]
     running = []
     for rank, log in enumerate(logs):

@@ -18,6 +18,7 @@ from lightning.pytorch.strategies import (
 from emollm.__main__ import main
 from emollm.errors import UserError
 from emollm.modules.processes import refuse_sharding
+from emollm.modules.sharding import ShardedStrategy
 from tests.fake_corpus import tone, write_ravdess
 from tests.side_by_side import run_commands
 from tests.small import recipe
@@ -37,7 +38,12 @@ def home(tiny_wavlm, tiny_llama, tmp_path_factory):
             "other_labels": "drop",
             "num_workers": 0,
         },
-        "trainer": {"accelerator": "cpu", "enable_progress_bar": False, "num_sanity_val_steps": 0},
+        "trainer": {
+            "accelerator": "cpu",
+            "enable_progress_bar": False,
+            "num_sanity_val_steps": 0,
+            "gradient_clip_val": 0.05,  # small enough to be felt
+        },
         "last": {"every_n_steps": 1},
     }
     (folder / "recipe.yaml").write_text(yaml.safe_dump(values))
@@ -112,6 +118,23 @@ def two(home, one):
     return output
 
 
+@pytest.fixture(scope="module")
+def sharded(home, one):
+    """The same by two processes that hold a half of the LLM's blocks each."""
+    output, model = home / "sharded", checkpoints(one) / "best.ckpt"
+    keep = ["--trainer.callbacks+=tests.killing.Keep", "--trainer.callbacks.step=6"]
+    resumed = ["--ckpt_path", checkpoints(output) / "kept.ckpt"]
+    run_commands(
+        home,
+        command("fit", home, output, "--data.batch_size", "1", *keep),
+        command("fit", home, output / "resumed", "--data.batch_size", "1", *resumed),
+        command("test", home, output, "--ckpt_path", model, *REPORT),
+        predict(home, model, output / "predictions"),
+        strategy="sharded",
+    )
+    return output
+
+
 def weights(file):
     saved = torch.load(file, weights_only=True)
     return saved["global_step"], saved["state_dict"]
@@ -132,6 +155,19 @@ def test_two_processes_train_the_same_weights_as_one(one, two):
     assert any("lora_B" in name and value.abs().max() > 1e-4 for name, value in last.items()), "it was trained"
     for name in ("last.ckpt", "best.ckpt"):
         assert_same_weights(checkpoints(two) / name, checkpoints(one) / name)
+
+
+def test_processes_that_share_the_llm_out_train_the_same_weights_as_one(one, sharded):
+    """Its blocks are gathered for each forward, validation with an empty batch for one process included."""
+    for name in ("last.ckpt", "best.ckpt"):
+        assert_same_weights(checkpoints(sharded) / name, checkpoints(one) / name)
+    assert checkpoints(sharded).joinpath("best.ckpt").stat().st_size < 100_000, "what is trained and nothing else"
+    assert_same_weights(checkpoints(sharded / "resumed") / "last.ckpt", checkpoints(sharded) / "last.ckpt")
+
+
+def test_processes_that_share_the_llm_out_say_what_one_says(one, sharded):
+    same_table(one / "test" / "version_0" / "predictions.csv", sharded / "test" / "version_0" / "predictions.csv")
+    same_table(one / "predictions" / "predictions.csv", sharded / "predictions" / "predictions.csv")
 
 
 def test_features_are_made_once_by_both(two):
@@ -198,9 +234,10 @@ def test_a_killed_prediction_goes_on(one, two):
 
 @pytest.mark.parametrize("strategy", [DeepSpeedStrategy, FSDPStrategy, ModelParallelStrategy])
 def test_strategies_that_shard_weights_are_refused(strategy):
-    with pytest.raises(UserError, match=f"trainer.strategy is {strategy.__name__}, .* use ddp"):
+    with pytest.raises(UserError, match=f"trainer.strategy is {strategy.__name__}, .* or ddp"):
         refuse_sharding(object.__new__(strategy))  # to make one needs GPUs or deepspeed
     refuse_sharding(DDPStrategy())
+    refuse_sharding(ShardedStrategy())
 
 
 def test_they_are_refused_before_anything_is_read(home, monkeypatch, capsys):
@@ -208,4 +245,4 @@ def test_they_are_refused_before_anything_is_read(home, monkeypatch, capsys):
     monkeypatch.setattr("emollm.modules.processes._SHARDED", (SingleDeviceStrategy,))
     monkeypatch.setattr("emollm.data.datamodule.EmotionData.read", lambda self: pytest.fail("read"))
     assert main(command("fit", home, home / "sharded")) == 2
-    assert "trainer.strategy is SingleDeviceStrategy, and emollm cannot shard" in capsys.readouterr().err
+    assert "trainer.strategy is SingleDeviceStrategy, which cannot shard" in capsys.readouterr().err

@@ -67,7 +67,9 @@ class TrainingSummary(Callback):
         checkpoints = [Path(c.best_model_path) for c in trainer.checkpoint_callbacks if c.best_model_path]
         files = list(checkpoints)
         # A run that was done before leaves what it wrote then.
-        if self._trained and log_dir and any(name.startswith("model.llm.") for name in module.all_trained_names()):
+        # Where weights are shared out, no process has the adapter by itself: the checkpoint has it.
+        adapts = any(name.startswith("model.llm.") for name in module.all_trained_names())
+        if self._trained and adapts and log_dir and not module.shared_out:
             folder = Path(log_dir) / weights.ADAPTER
             weights.write_adapter(module, folder)
             files.append(folder)

@@ -81,6 +81,12 @@ class CausalLM(nn.Module):
         return float(self.embed.weight.detach()[:4096].float().std())
 
     @property
+    def blocks(self) -> list[nn.Module]:
+        """Its transformer blocks: the longest list of modules there is."""
+        lists = [part for part in self.model.modules() if isinstance(part, nn.ModuleList)]
+        return list(max(lists, key=len, default=()))
+
+    @property
     def has_adapter(self) -> bool:
         """Whether PEFT adapts this model."""
         return hasattr(self.model, "peft_config")

@@ -63,6 +63,8 @@ class EmotionModule(HearingModule, ABC):
         """How confidences are corrected; it comes with stored weights and is not used while they are trained."""
         self.trained_on: Remembered | None = None
         """What it was fitted and chosen on; it comes with stored weights, or from a fit."""
+        self.shared_out = False
+        """Whether several processes hold a part of the LLM each."""
         self.turns: int | None = None
         """Earlier turns that its training prompts showed; it comes with stored weights, or from a fit."""
         self.built = False
@@ -132,6 +134,10 @@ class EmotionModule(HearingModule, ABC):
         temperature = 1.0 if self.calibration is None else self.calibration.temperature
         return replace(self.score(batch), temperature=temperature)
 
+    def nothing_learnt(self) -> Tensor:
+        """The loss of a batch of which nothing could be read."""
+        return nothing_learnt(self)
+
     def nothing(self) -> Scores:
         """What is said of an empty batch: no row, of the kind that other processes have of theirs."""
         return Scores(torch.zeros(0, len(self.labels), device=self.device))
@@ -181,7 +187,7 @@ class EmotionModule(HearingModule, ABC):
         """Loss of a batch; a batch in which nothing could be read is passed over."""
         if not len(batch):
             # DDP waits for the gradients of every process.
-            return nothing_learnt(self) if self._trainer is not None and self.trainer.world_size > 1 else None
+            return self.nothing_learnt() if self._trainer is not None and self.trainer.world_size > 1 else None
         loss = self.loss(batch)
         self.log("train/loss", loss, prog_bar=True, batch_size=len(batch))
         for optimizer in self.trainer.optimizers if self._trainer is not None else ():

@@ -11,10 +11,13 @@ import torch
 from lightning.pytorch.callbacks import EarlyStopping
 from lightning.pytorch.strategies import DDPStrategy, SingleDeviceStrategy
 from torch import Tensor, nn
+from torch.distributed.tensor import DTensor
+from torch.optim import Optimizer
 
 from emollm.data.batch import Batch
 from emollm.errors import UserError
 from emollm.models.backbones import Backbone, BackboneSpec
+from emollm.models.encoding import EncodedPrompt
 from emollm.models.interfaces import Interface, MLPInterface
 from emollm.models.llm import LLMSpec
 from emollm.models.pooling import mean_and_deviation
@@ -26,6 +29,7 @@ from emollm.modules.base import EmotionModule
 from emollm.modules.figures import Scores
 from emollm.modules.label_loss import LabelLoss
 from emollm.modules.optimization import Optimization
+from emollm.modules.sharding import ShardedStrategy, average_gradients, clip_gradients, same_start, shard
 from emollm.modules.speaker_range import SpeakerRange
 from emollm.modules.stages import Stage, progress, stage_at
 
@@ -137,6 +141,30 @@ class EmotionLLM(EmotionModule):
             self.warm_head = nn.Linear(self.model.llm.width, len(self.labels))
         self._adapter_names = {n for n in self.trained_names() if n.startswith("model.llm.")}
 
+    def configure_model(self) -> None:
+        """Build once, and share the LLM's blocks out where the strategy says so."""
+        super().configure_model()
+        if self.is_sharded and not self.shared_out:
+            self._refuse_what_is_not_sharded()
+            same_start(self, self.trainer.strategy.root_device)
+            shard(self.model.llm.blocks, self.device_mesh["data_parallel"])
+            self.model.reuse = False  # every process calls the blocks as often
+            self.shared_out = True
+
+    @property
+    def is_sharded(self) -> bool:
+        """Whether the processes share the LLM's weights out among them."""
+        return self._trainer is not None and isinstance(self.trainer.strategy, ShardedStrategy)
+
+    def _refuse_what_is_not_sharded(self) -> None:
+        if self.template.task != "emotion" or self.scoring != "tree":
+            raise UserError(
+                "trainer.strategy sharded scores labels in one forward: take a prompt that asks for the emotion "
+                "alone and model.scoring: tree, or --trainer.strategy ddp."
+            )
+        if any(stage.average for stage in self.stages):
+            raise UserError("trainer.strategy sharded keeps no mean: leave average out of model.stages.")
+
     @property
     def templates(self) -> list[PromptTemplate]:
         """Every template that this run uses."""
@@ -245,9 +273,33 @@ class EmotionLLM(EmotionModule):
         if not self.stages or index == self._stage:
             return
         self._stage, stage = index, self.stages[index]
+        if self.shared_out:  # there a weight is trained for ever, or never: its gradients are dropped
+            return
         for name, parameter in self.named_parameters():
             if name in self._adapter_names:
                 parameter.requires_grad_(stage.train_adapter)
+
+    def on_before_optimizer_step(self, optimizer: Optimizer) -> None:
+        """Where the LLM is shared out, what is not has a gradient in each process."""
+        if not self.shared_out:
+            return
+        average_gradients(self)
+        if self.stages and not self.stages[stage_at(self.stages, self.current_epoch)].train_adapter:
+            for name, parameter in self.named_parameters():
+                if name in self._adapter_names:
+                    parameter.grad = None
+
+    def configure_gradient_clipping(
+        self,
+        optimizer: Optimizer,
+        gradient_clip_val: float | None = None,
+        gradient_clip_algorithm: str | None = None,
+    ) -> None:
+        """As Lightning does, and over all processes' parts where the LLM is shared out."""
+        if self.shared_out and gradient_clip_val and gradient_clip_algorithm in (None, "norm"):
+            clip_gradients(self, float(gradient_clip_val))
+        else:
+            self.clip_gradients(optimizer, gradient_clip_val, gradient_clip_algorithm)
 
     def optimizer_step(self, epoch: int, batch_idx: int, *args: Any, **kwargs: Any) -> None:
         """Take a step, and the weights after it into the mean, where the stage keeps one.
@@ -349,8 +401,22 @@ class EmotionLLM(EmotionModule):
         unread = torch.tensor([index < 0 for _, index in read], device=scores.device)
         return Scores(scores, scores.argmax(-1).masked_fill(unread, -1), transcripts)
 
+    def nothing_learnt(self) -> Tensor:
+        """Where the LLM is shared out, others wait for this process's part of it too."""
+        if not self.shared_out:
+            return super().nothing_learnt()
+        own = [p.sum() for p in self.parameters() if p.requires_grad and not isinstance(p, DTensor)]
+        return sum(own) * 0.0 + (0.0 if self._warms_up else self._empty_forward().sum() * 0.0)
+
+    def _empty_forward(self) -> Tensor:
+        """One forward of the LLM, as others have."""
+        labels = self.asking.encoder(self.template).label_tokens()
+        return self.model.label_scores([EncodedPrompt(list(labels[0]), [], False)], labels, None)
+
     def nothing(self) -> Scores:
         """No label scores and no transcripts, as the task has them."""
+        if self.shared_out and not self._warms_up:
+            self._empty_forward()
         if self._warms_up or self.template.task == "emotion":
             return super().nothing()
         return replace(Scores(None) if self.template.task == "asr" else super().nothing(), transcripts=[])

@@ -12,6 +12,7 @@ from lightning.pytorch.strategies import (
 from torch import Tensor, nn
 
 from emollm.errors import UserError
+from emollm.modules.sharding import NAME, ShardedStrategy
 
 _SHARDED = (DeepSpeedStrategy, FSDPStrategy, ModelParallelStrategy)
 
@@ -19,16 +20,16 @@ _SHARDED = (DeepSpeedStrategy, FSDPStrategy, ModelParallelStrategy)
 def refuse_sharding(strategy: Strategy) -> None:
     """Say what would fail deep inside.
 
-    Sharded weights want one precision in a block, where the frozen ones are in bfloat16 and their adapter is in
-    float32; and as many forwards in every process, where validation gives each its own number of them.
+    Other strategies want one precision in a block, where the frozen weights are in bfloat16 and their adapter is
+    in float32, or as many forwards of every part in every process.
 
     Raises:
-        UserError: when the strategy shards weights.
+        UserError: when the strategy shards weights in another way than ``ShardedStrategy``.
     """
-    if isinstance(strategy, _SHARDED):
+    if isinstance(strategy, _SHARDED) and not isinstance(strategy, ShardedStrategy):
         raise UserError(
-            f"trainer.strategy is {type(strategy).__name__}, and emollm cannot shard weights: use ddp. The frozen "
-            "weights, which fill the memory, can be in bfloat16, or in 4 bits with model.llm.quantization."
+            f"trainer.strategy is {type(strategy).__name__}, which cannot shard frozen weights beside their "
+            f"adapter: write --trainer.strategy {NAME} (FSDP of the LLM's blocks), or ddp."
         )
 
 
