@@ -171,7 +171,7 @@ class EmotionCLI(LightningCLI):
         if self.verb != "fit":
             others = {"fit", "validate", "test"} - {self.verb}
             is_other = isinstance(logger, TensorBoardLogger) and logger.name in others
-            return TensorBoardLogger(logger.save_dir, self.verb) if is_other else logger
+            return TensorBoardLogger(logger.save_dir, self.verb, logger._version) if is_other else logger
         path = self._get(self.config_init, "ckpt_path")
         if not path or not isinstance(logger, TensorBoardLogger):
             return logger
@@ -184,6 +184,7 @@ class EmotionCLI(LightningCLI):
 
     def fit(self, **kwargs: Any) -> None:
         """Train; what is refused before the first step leaves nothing behind."""
+        self.model.refuse_data(self.datamodule)
         split = self.datamodule.read()
         if self.stored is not None:
             refuse_another_split(self.stored.specification.get("trained_on"), split)

@@ -69,8 +69,8 @@ class Predictor:
         """One row a recording, broken ones with their reason in the column ``error``.
 
         Args:
-            source: a folder, file, list or table as on the command line; paths; a DataFrame with a column
-                ``path``; or one or more arrays (S,) of samples.
+            source: a folder, file, list or table as on the command line; paths; a DataFrame with the columns
+                of such a table; or one or more arrays (S,) of samples.
             sample_rate: of arrays, in hertz.
 
         Raises:

@@ -15,7 +15,7 @@ from emollm.callbacks.checkpoint import BestCheckpoint
 from emollm.callbacks.collect import Collector
 from emollm.cli import EmotionCLI, run
 from emollm.crossval import Job
-from emollm.data.refusals import refuse_empty
+from emollm.data.refusals import refuse_empty, why_no_context
 from emollm.data.trained_on import refuse_heard
 from emollm.data.utterance import UtteranceTable
 from emollm.errors import UserError
@@ -84,8 +84,8 @@ class PromptTrial:
             return "it asks for no emotion"
         if {"audio", "cues"} & set(template.inputs) and None in rows.values("path"):
             return "not every utterance has a recording"
-        if "context" in template.inputs and not any(row.context is not None for row in rows):
-            return "no utterance has earlier turns (dialogue and turn, and data.context above 0)"
+        if "context" in template.inputs and (why := why_no_context(rows)) is not None:
+            return why
         shows = "transcript" in template.inputs or (fits and template.needs_transcript)
         if shows and self.data.transcriber == "none" and not all((row.transcript or "").strip() for row in rows):
             return "not every utterance has a transcript, and data.transcriber is none"

@@ -357,5 +357,6 @@ def test_the_report_of_a_fits_own_recipe_is_no_fit(small_run):
 
 def test_labels_are_not_balanced_twice(small_run, tmp_path, capsys):
     args = ["--config", str(small_run.config), "--data.mixing.balance", "true", "--model.balance_loss", "true"]
-    assert main(["fit", *args, "--trainer.logger.save_dir", str(tmp_path / "twice")]) == 2
+    assert main(["fit", *args, "--data.cache.folder", str(tmp_path / "cache")]) == 2
+    assert not list(tmp_path.rglob("*.npy")), "it is said before anything is encoded"
     assert "both together more: leave one of them out" in capsys.readouterr().err

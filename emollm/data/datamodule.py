@@ -128,24 +128,19 @@ class EmotionData(TranscribingData):
         parts = self.read() if self.parts is None else self.parts
         refuse_empty(parts, _PARTS[stage][0])
         used = sum((getattr(parts, name) for name in names), UtteranceTable())
-        writes = self._needs("transcript", False) and self.transcriber != "none"
-        check(
-            used,
-            self.labels if self._needs("labels", True) else None,
-            self._hears or self._needs("cues", False) or (writes and None in used.values("transcript")),
-            self._needs("transcript", False) and not writes,
-        )
+        check(used, *self._wanted(used))
         if "train" in names and self._needs("labels", True):
             tell_absent(parts.train, self.labels)
         if "train" in names:
             self.mixing.weights(parts.train)  # a wrong share is told before anything is computed
-            tell_faults(parts.test, self.labels if self._needs("labels", True) else None, self._hears)
+            if self.trainer.global_rank == 0:
+                tell_faults(parts.test, *self._wanted(parts.test))
         if "context" in getattr(self.trainer.lightning_module, "inputs", ()):
             refuse_no_context(used)
         if self.audit is None:
             # Looking for the same sound saved twice takes a moment; what is measured on the test part is worth it.
             self.audit = audit(parts, listen=stage == "test" and self._hears)
-        if writes:
+        if self._writes:
             used, faults = self._transcribed(used)
             self._faults |= faults
             rows = iter(used)
@@ -158,6 +153,19 @@ class EmotionData(TranscribingData):
         copies = self.training if "train" in names else UtteranceTable()
         self._store = self._features(used + copies.where(lambda row: row.speed != 1))
         self._ready |= set(names)
+
+    @property
+    def _writes(self) -> bool:
+        """Whether transcripts are written for what has none."""
+        return self._needs("transcript", False) and self.transcriber != "none"
+
+    def _wanted(self, table: UtteranceTable) -> tuple[LabelSet | None, bool, bool]:
+        """What a table must have: labels of the set, sound, words."""
+        return (
+            self.labels if self._needs("labels", True) else None,
+            self._hears or self._needs("cues", False) or (self._writes and None in table.values("transcript")),
+            self._needs("transcript", False) and not self._writes,
+        )
 
     @property
     def training(self) -> UtteranceTable:

@@ -29,9 +29,9 @@ def refuse_one_name(corpora: Sequence[Corpus]) -> None:
         )
 
 
-def tell_faults(test: UtteranceTable, labels: LabelSet | None, hears: bool) -> None:
+def tell_faults(test: UtteranceTable, labels: LabelSet | None, hears: bool, reads: bool) -> None:
     """Warn before a fit of what the test of the same recipe would refuse after it."""
-    found = faults(test, labels, hears, False)
+    found = faults(test, labels, hears, reads)
     if found:
         more = [f"and {len(found) - 3} more."] if len(found) > 3 else []
         said = "\n  ".join(["emollm test would refuse the test part:", *found[:3], *more])
@@ -49,19 +49,24 @@ def refuse_empty(parts: Split, part: str) -> None:
         raise UserError(f"The {words} part is empty ({parts.name}): choose another data.protocol.")
 
 
+def why_no_context(table: UtteranceTable) -> str | None:
+    """Why a prompt could show none of these utterances an earlier turn; None if nothing is in the way."""
+    of_dialogues = [row for row in table if row.context is not None]
+    if not of_dialogues:
+        return "no utterance has earlier turns (dialogue and turn, and data.context above 0)"
+    if not any(row.transcript or row.context for row in of_dialogues):
+        return "no turn has a transcript, and data.transcriber writes down the utterance alone"
+    return None
+
+
 def refuse_no_context(table: UtteranceTable) -> None:
     """Refuse a table without dialogues, or without words in them, for a prompt that shows earlier turns.
 
     Raises:
-        UserError: when no utterance has an earlier turn.
+        UserError: when no utterance could be shown one.
     """
-    if any(row.context is not None for row in table) and not any(row.context for row in table):
+    if (why := why_no_context(table)) is not None:
         raise UserError(
-            "model.prompt shows earlier turns, but none of them has a transcript, and data.transcriber writes "
-            "down the utterance alone: give the table a column of transcripts, or take a prompt without {context}."
-        )
-    if not any(row.context is not None for row in table):
-        raise UserError(
-            "model.prompt shows earlier turns, but no utterance has any: take a corpus with dialogue and turn "
-            "and data.context above 0, or a prompt without {context}."
+            f"model.prompt shows earlier turns, but {why}: take a corpus of transcribed dialogues, or a prompt "
+            "without {context}."
         )

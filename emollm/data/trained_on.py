@@ -13,14 +13,13 @@ from emollm.errors import UserError
 Remembered = Mapping[str, Any]
 """Plain values: ``protocol``; the sizes ``train`` and ``validation``; ``parts``, a digest of each; ``speakers``,
 digests of their names; ``utterances``, digests of those without a speaker; and ``chosen_on``, which of all these
-digests are of the validation part alone (a checkpoint of an earlier release does not tell)."""
+digests are of the validation part (a checkpoint of an earlier release does not tell)."""
 _DIGITS = 12  # of a digest: names themselves do not travel with a model
 
 
 def remember(split: Split) -> dict[str, Any]:
     """What the training and validation part of a split hold, for a checkpoint to keep."""
     rows = split.train + split.validation
-    trained = {name for name, _ in _names(split.train)}
     return {
         "protocol": split.name,
         "train": len(split.train),
@@ -28,7 +27,7 @@ def remember(split: Split) -> dict[str, Any]:
         "parts": [_part(split.train), _part(split.validation)],
         "speakers": sorted({_digest(f"{row.corpus}/{row.speaker}") for row in rows if row.speaker is not None}),
         "utterances": sorted({_digest(row.key) for row in rows if row.speaker is None}),
-        "chosen_on": sorted({_digest(name) for name, _ in _names(split.validation) if name not in trained}),
+        "chosen_on": sorted({_digest(name) for name, _ in _names(split.validation)}),
     }
 
 
@@ -110,11 +109,12 @@ def shared(remembered: Remembered, table: UtteranceTable) -> list[str]:
 def trained(remembered: Remembered, table: UtteranceTable) -> list[str]:
     """Speakers of a table, and utterances without one, that a model was trained on.
 
-    None of its own validation part, though speakers may be shared there (MELD).
+    None of its validation part, which may share speakers with its training (MELD), and none where a checkpoint of
+    an earlier release does not tell the parts apart.
     """
-    if remembered["parts"][1] == _part(table):
+    if "chosen_on" not in remembered:
         return []
-    chosen_on = set(remembered.get("chosen_on", ()))
+    chosen_on = set(remembered["chosen_on"])
     return [name for name in shared(remembered, table) if _digest(name) not in chosen_on]
 
 

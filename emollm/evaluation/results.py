@@ -73,7 +73,7 @@ def lines(folder: Path, faults: list[str] | None = None) -> list[Line]:
     found, broken = [], 0
     for run in _runs(folder):
         try:
-            found += list(_of(run))
+            found += _lines_of(run)
         except UserError as error:
             if faults is None:
                 raise
@@ -95,14 +95,21 @@ def _runs(folder: Path) -> Iterator[Path]:
         yield from _runs(below)
 
 
-def _of(run: Path) -> Iterator[Line]:
+def _lines_of(run: Path) -> list[Line]:
     try:
-        content = json.loads((run / _REPORT).read_text(encoding="utf-8"))
-        labels, rows = content["labels"], content["rows"]
-    except (ValueError, KeyError, TypeError) as error:
+        return list(_of(run))
+    except UserError as error:
+        raise error if str(run) in str(error) else UserError(f"{run}: {error}") from error
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise UserError(
-            f"{run / _REPORT} is no report of emollm ({error}): test anew, or move it away."
+            f"{run / _REPORT} is no report of emollm, or a table beside it none of its own "
+            f"({type(error).__name__}: {error}): test anew, or move it away."
         ) from error
+
+
+def _of(run: Path) -> Iterator[Line]:
+    content = json.loads((run / _REPORT).read_text(encoding="utf-8"))
+    labels, rows = content["labels"], content["rows"]
     if not any(row["result"] for row in rows):  # a run that only transcribes
         return
     model = read(run / _MODEL)
@@ -143,7 +150,8 @@ def _table(run: Path, name: str, seeded: bool) -> pd.DataFrame:
     """The predictions of a row: of the run itself, or of its folds."""
     if (run / name).is_file():
         return read(run / name)
-    folds = sorted(run.glob(f"fold_*/test/version_*/{name}"))
+    folds = [folder / name for folder in sorted(run.glob("fold_*/test/version_*")) if (folder / _REPORT).is_file()]
+    folds = [file for file in folds if file.is_file()]
     with_seed = [file for file in folds if "_seed_" in file.relative_to(run).parts[0]]
     if 0 < len(with_seed) < len(folds):  # two cross-validations in one folder, of which the later is reported
         folds = with_seed if seeded else [file for file in folds if file not in with_seed]

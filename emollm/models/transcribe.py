@@ -15,6 +15,7 @@ import torch
 from emollm.errors import UserError
 
 _CPU = torch.device("cpu")
+_RENAMED = {"jv": "jw", "nb": "no", "iw": "he"}  # to Whisper's codes
 
 
 def place(device: torch.device) -> tuple[str, int, str]:
@@ -54,11 +55,11 @@ def _code(language: str | None) -> str | None:
 
     word = language.strip().casefold()
     for written in (word, word.replace("_", "-").partition("-")[0]):
-        if (code := TO_LANGUAGE_CODE.get(written, written)) in LANGUAGES:
+        if (code := _RENAMED.get(written) or TO_LANGUAGE_CODE.get(written, written)) in LANGUAGES:
             return code
     warnings.warn(
-        f"Whisper knows no language '{language}' and finds out by itself what is spoken: write ISO 639-1 codes, "
-        "as de.",
+        f"Whisper knows no language '{language}' and finds out by itself what is spoken: write its codes, as de "
+        "for German.",
         stacklevel=2,
     )
     return None

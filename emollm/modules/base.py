@@ -8,6 +8,7 @@ from dataclasses import replace
 from typing import Any, Literal
 
 import torch
+from lightning.pytorch import LightningDataModule
 from torch import Tensor, nn
 from torch.optim.lr_scheduler import LambdaLR
 
@@ -92,6 +93,13 @@ class EmotionModule(HearingModule, ABC):
     @abstractmethod
     def parts(self) -> dict[str, nn.Module]:
         """The parts by name, for the table of parameters."""
+
+    def refuse_data(self, data: LightningDataModule) -> None:
+        """Say what of the data's settings does not go with the module's, before anything is read.
+
+        Raises:
+            UserError: when something does not.
+        """
 
     @property
     def needs_audio(self) -> bool:

@@ -8,6 +8,7 @@ from dataclasses import replace
 from typing import Any, Literal
 
 import torch
+from lightning.pytorch import LightningDataModule
 from lightning.pytorch.callbacks import EarlyStopping
 from lightning.pytorch.strategies import DDPStrategy, SingleDeviceStrategy
 from torch import Tensor, nn
@@ -202,6 +203,14 @@ class EmotionLLM(EmotionModule):
         """A warm-up leaves out the adapter, later stages its head, and a stage without audio the interface."""
         return not self.stages
 
+    def refuse_data(self, data: LightningDataModule) -> None:
+        """Refuse to balance labels twice."""
+        if self.label_loss.balance and data.mixing.balance:
+            raise UserError(
+                "data.mixing.balance and model.balance_loss each let rare labels count as much as others, and "
+                "both together more: leave one of them out."
+            )
+
     def parts(self) -> dict[str, nn.Module]:
         """Backbone, interface (with layer mix and norm) and LLM."""
         parts: dict[str, nn.Module] = {}
@@ -234,11 +243,7 @@ class EmotionLLM(EmotionModule):
 
     def on_fit_start(self) -> None:
         """Look at the training labels, then hear every training speaker once."""
-        if self.label_loss.balance and self.trainer.datamodule.mixing.balance:
-            raise UserError(
-                "data.mixing.balance and model.balance_loss each let rare labels count as much as others, and "
-                "both together more: leave one of them out."
-            )
+        self.refuse_data(self.trainer.datamodule)
         self.label_loss.learn(self.trainer.datamodule.parts.train)
         wanted, limit = sum(stage.epochs for stage in self.stages), self.trainer.max_epochs or 0
         if 0 < limit < wanted:

@@ -194,7 +194,7 @@ def _begin(output: Path, state: dict[str, Any], restart: bool) -> None:
     elif file.is_file() and (before := json.loads(file.read_text(encoding="utf-8"))) != state:
         what = "other arguments or another recipe or template"
         if {**before, "data": state["data"]} == state:
-            what = "other data"
+            what = "other data" if "data" in before else "an earlier emollm, which did not keep what its data were"
         if before.get("emollm") != state["emollm"]:
             what = f"another version of emollm ({before.get('emollm', 'an early one')}, now {state['emollm']})"
         raise UserError(

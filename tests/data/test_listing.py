@@ -69,6 +69,18 @@ def test_a_frame_is_read_as_its_file_would_be(folder):
         assert replace(mine, extra={}, corpus="table") == replace(theirs, extra={})
 
 
+def test_paths_of_a_frame_may_be_absolute_and_relative(folder, monkeypatch):
+    monkeypatch.chdir(folder)
+    table = recordings(pd.DataFrame({"path": [folder / "a.wav", "b.wav", "./a.wav"]}))
+    assert [row.path.resolve().name for row in table] == ["a.wav", "b.wav", "a.wav"]
+    assert len(set(table.values("id"))) == 3
+
+
+def test_rows_of_a_frame_are_told_apart_whatever_their_ids(folder):
+    frame = pd.DataFrame({"path": [str(folder / name) for name in ("a.wav", "b.wav", "a.wav")], "id": list("xxy")})
+    assert recordings(frame).values("id") == ["x, row 0", "x, row 1", "y"]
+
+
 @pytest.mark.parametrize(
     ("source", "says"),
     [

@@ -4,7 +4,7 @@ import pytest
 
 from emollm.data.corpora import Table
 from emollm.data.labels import LabelSet
-from emollm.data.refusals import refuse_no_context, refuse_one_name, tell_faults
+from emollm.data.refusals import refuse_no_context, refuse_one_name, tell_faults, why_no_context
 from emollm.data.utterance import Utterance, UtteranceTable
 from emollm.errors import UserError
 
@@ -21,20 +21,23 @@ def test_tables_that_are_called_alike_after_their_files_are_refused():
 
 def test_dialogues_without_words_show_no_context():
     silent = [Utterance(id=f"{n}", context=()) for n in range(3)]
-    with pytest.raises(UserError, match="none of them has a transcript"):
+    with pytest.raises(UserError, match="no turn has a transcript"):
         refuse_no_context(UtteranceTable(silent))
     refuse_no_context(UtteranceTable([*silent, Utterance(id="3", context=("A: yes",))]))
+    first = Utterance(id="4", context=(), transcript="hello")
+    assert why_no_context(UtteranceTable([first])) is None, "nothing was said before it"
+    assert "no utterance has earlier turns" in why_no_context(UtteranceTable([Utterance(id="5")]))
 
 
 def test_faults_of_the_test_part_are_told_before_the_fit(tmp_path, recwarn):
     rows = [Utterance(id=f"{n}", path=tmp_path / "gone.wav", label="glad") for n in range(2)]
-    tell_faults(UtteranceTable(rows), LABELS, True)
+    tell_faults(UtteranceTable(rows), LABELS, True, False)
     (said,) = recwarn
     head, *lines, last = str(said.message).splitlines()
     assert head == "emollm test would refuse the test part:"
     assert len(lines) == 3
     assert "gone.wav" in "".join(lines)
     assert last == "  and 1 more."
-    tell_faults(UtteranceTable(), LABELS, True)
-    tell_faults(UtteranceTable([Utterance(id="0", label="sad")]), LABELS, False)
+    tell_faults(UtteranceTable(), LABELS, True, False)
+    tell_faults(UtteranceTable([Utterance(id="0", label="sad")]), LABELS, False, False)
     assert len(recwarn) == 1

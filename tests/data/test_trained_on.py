@@ -73,6 +73,10 @@ def test_nothing_is_chosen_on_what_was_trained_on():
         UtteranceTable(Utterance(id=f"{n}", corpus="c", speaker=f"s{n % 2}") for n in range(20))
     )
     refuse_heard(remember(shared_cast), shared_cast.validation, "calibrated")
+    most = UtteranceTable(list(shared_cast.validation)[1:])
+    refuse_heard(remember(shared_cast), most, "calibrated")
+    earlier = {name: value for name, value in last.items() if name != "chosen_on"}
+    refuse_heard(earlier, mine.validation, "calibrated")  # it does not tell
     refuse_heard(None, mine.train, "calibrated")
 
 

@@ -164,6 +164,7 @@ def test_sound_without_a_file_is_transcribed_and_not_kept():
         ("de_AT", "de"),
         ("German", "de"),
         (" polish ", "pl"),
+        ("nb-NO", "no"),
         (None, None),
     ],
 )

@@ -80,7 +80,11 @@ def test_a_missing_table_is_told_of(tmp_path, capsys):
     assert "majority.csv is missing" in capsys.readouterr().err
 
 
-@pytest.mark.parametrize("text", ["{", "[]", '{"labels": ["a", "b"]}'])
+@pytest.mark.parametrize(
+    "text",
+    ["{", "[]", '{"labels": ["a", "b"]}', '{"labels": ["a", "b"], "rows": [1]}']
+    + ['{"labels": ["a", "b"], "rows": null}', '{"labels": ["a", "b"], "rows": [{}]}'],
+)
 def test_a_broken_report_is_named(tmp_path, capsys, text):
     (tmp_path / "metrics.json").write_text(text)
     assert main(["results", str(tmp_path)]) == 2

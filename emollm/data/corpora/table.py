@@ -89,7 +89,12 @@ class Table(Corpus):
             if row.path is None and row.transcript is None:
                 faults.add(f"{where} has no path: fill it in, or drop it.")
         faults.check()
-        return table
+        # Nobody promises that the ids of a DataFrame are no two recordings'.
+        ids = Counter(row.id for row in table)
+        return UtteranceTable(
+            replace(row, id=f"{row.id}, row {number}") if ids[row.id] > 1 else row
+            for number, row in enumerate(table)
+        )
 
     def _utterances(
         self, rows: dict[str, dict[str, Any]], source: str, root: Path, faults: Faults
@@ -197,7 +202,7 @@ def _path(root: Path, written: str) -> Path:
 
 def _with_ids(rows: list[Utterance]) -> Iterator[Utterance]:
     """Give rows without an id the name of their file, with as much of path and stretch as tells them apart."""
-    paths = [row.path for row in rows if row.path is not None]
+    paths = [_absolute(row.path) for row in rows if row.path is not None]
     top = Path(os.path.commonpath([path.parent for path in paths])) if paths else Path()
     names = iter(unique_ids(list(dict.fromkeys(paths)), top))
     name_of = {path: next(names) for path in dict.fromkeys(paths)}
@@ -210,8 +215,12 @@ def _with_ids(rows: list[Utterance]) -> Iterator[Utterance]:
             yield row
         elif row.path is None:
             yield replace(row, id=f"row {number}")
-        elif uses[row.path] > 1 and (row.start, row.end) != (None, None):
+        elif uses[place := _absolute(row.path)] > 1 and (row.start, row.end) != (None, None):
             end = "" if row.end is None else f"{row.end:g}"
-            yield replace(row, id=f"{name_of[row.path]}@{row.start or 0:g}-{end}")
+            yield replace(row, id=f"{name_of[place]}@{row.start or 0:g}-{end}")
         else:
-            yield replace(row, id=name_of[row.path])
+            yield replace(row, id=name_of[place])
+
+
+def _absolute(path: Path) -> Path:
+    return Path(os.path.abspath(path))  # a table may name one file so, and another below the current folder
