@@ -18,7 +18,7 @@ from lightning.pytorch.strategies import (
 from emollm.__main__ import main
 from emollm.errors import UserError
 from emollm.modules.processes import refuse_sharding
-from emollm.modules.sharding import ShardedStrategy
+from emollm.modules.sharding import ShardedStrategy, clip_gradients
 from tests.fake_corpus import tone, write_ravdess
 from tests.side_by_side import run_commands
 from tests.small import recipe
@@ -38,12 +38,7 @@ def home(tiny_wavlm, tiny_llama, tmp_path_factory):
             "other_labels": "drop",
             "num_workers": 0,
         },
-        "trainer": {
-            "accelerator": "cpu",
-            "enable_progress_bar": False,
-            "num_sanity_val_steps": 0,
-            "gradient_clip_val": 0.05,  # small enough to be felt
-        },
+        "trainer": {"accelerator": "cpu", "enable_progress_bar": False, "num_sanity_val_steps": 0},
         "last": {"every_n_steps": 1},
     }
     (folder / "recipe.yaml").write_text(yaml.safe_dump(values))
@@ -246,3 +241,16 @@ def test_they_are_refused_before_anything_is_read(home, monkeypatch, capsys):
     monkeypatch.setattr("emollm.data.datamodule.EmotionData.read", lambda self: pytest.fail("read"))
     assert main(command("fit", home, home / "sharded")) == 2
     assert "trainer.strategy is SingleDeviceStrategy, which cannot shard" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("limit", [0.1, 100.0])
+def test_gradients_are_clipped_as_torch_does(limit):
+    mine, theirs = (torch.nn.Sequential(torch.nn.Linear(3, 4), torch.nn.Linear(4, 2)) for _ in range(2))
+    theirs.load_state_dict(mine.state_dict())
+    for model in (mine, theirs):
+        model(torch.arange(6.0).view(2, 3)).square().sum().backward()
+    mine[0].bias.grad = theirs[0].bias.grad = None  # a part that learns nothing
+    clip_gradients(mine, limit)
+    torch.nn.utils.clip_grad_norm_(theirs.parameters(), limit)
+    for one, other in zip(mine.parameters(), theirs.parameters(), strict=True):
+        assert one.grad is other.grad is None or torch.allclose(one.grad, other.grad)

@@ -14,7 +14,7 @@ def settings(prompt="audio_transcript", calibration=None, transcriber="none", co
     module = SimpleNamespace(
         labels=list(labels), calibration=calibration, template=template, inputs=template.inputs
     )
-    return settings_of(module, SimpleNamespace(transcriber=transcriber, context=context))
+    return settings_of(module, SimpleNamespace(transcriber=transcriber, turns=context))
 
 
 @pytest.mark.parametrize(
@@ -40,7 +40,7 @@ def test_the_prompt_that_a_checkpoint_remembers_is_the_one_it_was_trained_with()
 
 def test_who_reads_no_transcript_does_not_care_who_writes_them():
     deaf = SimpleNamespace(labels=["angry"], calibration=None, inputs=("audio",))
-    made = [settings_of(deaf, SimpleNamespace(transcriber=name, context=3)) for name in ("none", "packaged:x")]
+    made = [settings_of(deaf, SimpleNamespace(transcriber=name, turns=3)) for name in ("none", "packaged:x")]
     assert made[0] == made[1]
     assert set(made[0]) == {"label set", "calibration"}
 
