@@ -18,7 +18,7 @@ from lightning.pytorch.strategies import (
 from emollm.__main__ import main
 from emollm.errors import UserError
 from emollm.modules.processes import refuse_sharding
-from emollm.modules.sharding import ShardedStrategy, clip_gradients
+from emollm.modules.sharding import ShardedStrategy, average_gradients, clip_gradients
 from tests.fake_corpus import tone, write_ravdess
 from tests.side_by_side import run_commands
 from tests.small import recipe
@@ -241,6 +241,10 @@ def test_they_are_refused_before_anything_is_read(home, monkeypatch, capsys):
     monkeypatch.setattr("emollm.data.datamodule.EmotionData.read", lambda self: pytest.fail("read"))
     assert main(command("fit", home, home / "sharded")) == 2
     assert "trainer.strategy is SingleDeviceStrategy, which cannot shard" in capsys.readouterr().err
+
+
+def test_where_all_is_shared_out_there_is_nothing_to_average():
+    average_gradients(torch.nn.Linear(2, 2).requires_grad_(False))  # and no group of processes to ask
 
 
 @pytest.mark.parametrize("limit", [0.1, 100.0])

@@ -96,6 +96,8 @@ def average_gradients(module: nn.Module) -> None:
     What no process has learnt anything for, as a head that a stage leaves out, keeps no gradient.
     """
     whole = [w for w in module.parameters() if w.requires_grad and not isinstance(w, DTensor)]
+    if not whole:  # text alone: nothing is trained but the adapter
+        return
     learnt = torch.tensor([float(weight.grad is not None) for weight in whole], device=whole[0].device)
     dist.all_reduce(learnt)
     for weight, processes in zip(whole, learnt.tolist(), strict=True):
