@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import replace
 from typing import Any, Literal
 
@@ -12,30 +12,25 @@ from lightning.pytorch import LightningDataModule
 from lightning.pytorch.callbacks import EarlyStopping
 from lightning.pytorch.strategies import DDPStrategy, SingleDeviceStrategy
 from torch import Tensor, nn
-from torch.distributed.tensor import DTensor
-from torch.optim import Optimizer
 
 from emollm.data.batch import Batch
 from emollm.errors import UserError
 from emollm.models.backbones import Backbone, BackboneSpec
-from emollm.models.encoding import EncodedPrompt
 from emollm.models.interfaces import Interface, MLPInterface
 from emollm.models.llm import LLMSpec
 from emollm.models.pooling import mean_and_deviation
 from emollm.models.prompts import PromptTemplate, load_template
 from emollm.models.speech_llm import SpeechLLM, build_speech_llm
 from emollm.modules.asking import Asking
-from emollm.modules.averaging import WeightAverage
-from emollm.modules.base import EmotionModule
 from emollm.modules.figures import Scores
 from emollm.modules.label_loss import LabelLoss
 from emollm.modules.optimization import Optimization
-from emollm.modules.sharding import ShardedStrategy, average_gradients, clip_gradients, same_start, shard
+from emollm.modules.shared_llm import SharedLLM
 from emollm.modules.speaker_range import SpeakerRange
-from emollm.modules.stages import Stage, progress, stage_at
+from emollm.modules.stages import Stage, stage_at
 
 
-class EmotionLLM(EmotionModule):
+class EmotionLLM(SharedLLM):
     """Frozen audio backbone → interface → LLM with an adapter, given audio, transcript and a prompt.
 
     Args:
@@ -91,7 +86,7 @@ class EmotionLLM(EmotionModule):
         speaker_range: SpeakerRange | None = None,
         seed: int = 0,
     ) -> None:
-        super().__init__(labels, optimization, seed, speaker_range)
+        super().__init__(labels, optimization, seed, speaker_range, stages)
         self.backbone = backbone
         # As a default of the argument it would lend its own arguments (hidden, dropout) to the class that a recipe
         # names in its place.
@@ -99,7 +94,6 @@ class EmotionLLM(EmotionModule):
         self.layers = layers
         self.llm = llm
         self.template = load_template(prompt)
-        self.stages = stages or []
         self.stage_templates = [
             load_template(stage.prompt) if stage.prompt else self.template for stage in self.stages
         ] or [self.template]
@@ -118,9 +112,6 @@ class EmotionLLM(EmotionModule):
         self.max_answer_tokens = max_answer_tokens
         self.model: SpeechLLM
         self.asking: Asking
-        self._adapter_names: set[str] = set()
-        self._stage: int | None = None
-        self.average = WeightAverage()
 
     # -- what the model is made of --------------------------------------------------------------------------
 
@@ -141,30 +132,6 @@ class EmotionLLM(EmotionModule):
         if any(stage.answer == "head" for stage in self.stages):
             self.warm_head = nn.Linear(self.model.llm.width, len(self.labels))
         self._adapter_names = {n for n in self.trained_names() if n.startswith("model.llm.")}
-
-    def configure_model(self) -> None:
-        """Build once, and share the LLM's blocks out where the strategy says so."""
-        super().configure_model()
-        if self.is_sharded and not self.shared_out:
-            self._refuse_what_is_not_sharded()
-            same_start(self, self.trainer.strategy.root_device)
-            shard(self.model.llm.blocks, self.device_mesh["data_parallel"])
-            self.model.reuse = False  # every process calls the blocks as often
-            self.shared_out = True
-
-    @property
-    def is_sharded(self) -> bool:
-        """Whether the processes share the LLM's weights out among them."""
-        return self._trainer is not None and isinstance(self.trainer.strategy, ShardedStrategy)
-
-    def _refuse_what_is_not_sharded(self) -> None:
-        if self.template.task != "emotion" or self.scoring != "tree":
-            raise UserError(
-                "trainer.strategy sharded scores labels in one forward: take a prompt that asks for the emotion "
-                "alone and model.scoring: tree, or --trainer.strategy ddp."
-            )
-        if any(stage.average for stage in self.stages):
-            raise UserError("trainer.strategy sharded keeps no mean: leave average out of model.stages.")
 
     @property
     def templates(self) -> list[PromptTemplate]:
@@ -197,11 +164,6 @@ class EmotionLLM(EmotionModule):
     def needs_cues(self) -> bool:
         """Whether a prompt of this run tells of the voice in words."""
         return any("cues" in template.inputs for template in (self.templates if self._fits else [self.template]))
-
-    @property
-    def uses_all_weights(self) -> bool:
-        """A warm-up leaves out the adapter, later stages its head, and a stage without audio the interface."""
-        return not self.stages
 
     def refuse_data(self, data: LightningDataModule) -> None:
         """Refuse to balance labels twice."""
@@ -262,100 +224,6 @@ class EmotionLLM(EmotionModule):
                 )
         super().on_fit_start()
 
-    def stage_rates(self) -> list[tuple[int, float]]:
-        """Epochs of each stage and its share of the learning rates."""
-        return [(stage.epochs, stage.rate) for stage in self.stages]
-
-    def setup(self, stage: str) -> None:
-        """A fit begins without a mean; that of a run which is resumed is loaded after this."""
-        if stage == "fit":
-            self.average, self._stage = WeightAverage(), None
-
-    def on_train_batch_start(self, batch: Batch, batch_idx: int) -> None:
-        """Train what this epoch's stage trains; a run resumed within an epoch has no start of epoch."""
-        super().on_train_batch_start(batch, batch_idx)
-        index = stage_at(self.stages, self.current_epoch)
-        if not self.stages or index == self._stage:
-            return
-        self._stage, stage = index, self.stages[index]
-        if self.shared_out:  # there a weight is trained for ever, or never: its gradients are dropped
-            return
-        for name, parameter in self.named_parameters():
-            if name in self._adapter_names:
-                parameter.requires_grad_(stage.train_adapter)
-
-    def on_before_optimizer_step(self, optimizer: Optimizer) -> None:
-        """Where the LLM is shared out, what is not has a gradient in each process."""
-        if not self.shared_out:
-            return
-        average_gradients(self)
-        if self.stages and not self.stages[stage_at(self.stages, self.current_epoch)].train_adapter:
-            for name, parameter in self.named_parameters():
-                if name in self._adapter_names:
-                    parameter.grad = None
-
-    def configure_gradient_clipping(
-        self,
-        optimizer: Optimizer,
-        gradient_clip_val: float | None = None,
-        gradient_clip_algorithm: str | None = None,
-    ) -> None:
-        """As Lightning does, and over all processes' parts where the LLM is shared out."""
-        if self.shared_out and gradient_clip_val and gradient_clip_algorithm in (None, "norm"):
-            clip_gradients(self, float(gradient_clip_val))
-        else:
-            self.clip_gradients(optimizer, gradient_clip_val, gradient_clip_algorithm)
-
-    def optimizer_step(self, epoch: int, batch_idx: int, *args: Any, **kwargs: Any) -> None:
-        """Take a step, and the weights after it into the mean, where the stage keeps one.
-
-        Here and not in a later hook, so that a checkpoint written after the step has the mean of that step.
-        """
-        super().optimizer_step(epoch, batch_idx, *args, **kwargs)
-        index = stage_at(self.stages, epoch)
-        share = self.stages[index].average if self.stages else 0.0
-        done = epoch + batch_idx / self.trainer.num_training_batches
-        if share and progress(self.stages, done) >= 1 - share:
-            self.average.add(index, self._trained())
-
-    def on_validation_start(self) -> None:
-        """Validate the mean of the weights, which then is what the best checkpoint holds."""
-        if self._fits and self.average.stage == stage_at(self.stages, self.current_epoch):
-            self.average.put_in(self._trained())
-
-    def on_validation_end(self) -> None:
-        """Go on with the weights themselves; checkpoints are written before."""
-        if self._fits:
-            self.average.take_out(self._trained())
-
-    def on_train_end(self) -> None:
-        """End with the mean, where the stage that was trained last keeps one."""
-        if self._stage is not None and self.average.stage == self._stage:
-            self.average.end(self._trained())
-
-    def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        """Keep the mean beside the weights, for a run that is resumed, whatever is in the model just now.
-
-        A mean of an earlier stage is of no more use.
-        """
-        super().on_save_checkpoint(checkpoint)
-        if "optimizer_states" in checkpoint and self.average.stage == stage_at(self.stages, self.current_epoch):
-            checkpoint["average"] = self.average.state()
-            checkpoint["state_dict"].update(self.average.own)
-
-    def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        """Go on with the mean that was begun."""
-        super().on_load_checkpoint(checkpoint)
-        if "average" in checkpoint:
-            self.average.load(checkpoint["average"])
-
-    def _trained(self) -> Iterator[tuple[str, nn.Parameter]]:
-        return ((name, weight) for name, weight in self.named_parameters() if weight.requires_grad)
-
-    def all_trained_names(self) -> set[str]:
-        """Adapter weights belong to the checkpoint in every stage."""
-        return self.trained_names() | self._adapter_names
-
     # -- loss and scores ------------------------------------------------------------------------------------
 
     def loss(self, batch: Batch) -> Tensor:
@@ -406,18 +274,6 @@ class EmotionLLM(EmotionModule):
         unread = torch.tensor([index < 0 for _, index in read], device=scores.device)
         return Scores(scores, scores.argmax(-1).masked_fill(unread, -1), transcripts)
 
-    def nothing_learnt(self) -> Tensor:
-        """Where the LLM is shared out, others wait for this process's part of it too."""
-        if not self.shared_out:
-            return super().nothing_learnt()
-        own = [p.sum() for p in self.parameters() if p.requires_grad and not isinstance(p, DTensor)]
-        return sum(own) * 0.0 + (0.0 if self._warms_up else self._empty_forward().sum() * 0.0)
-
-    def _empty_forward(self) -> Tensor:
-        """One forward of the LLM, as others have."""
-        labels = self.asking.encoder(self.template).label_tokens()
-        return self.model.label_scores([EncodedPrompt(list(labels[0]), [], False)], labels, None)
-
     def nothing(self) -> Scores:
         """No label scores and no transcripts, as the task has them."""
         if self.shared_out and not self._warms_up:
@@ -427,23 +283,11 @@ class EmotionLLM(EmotionModule):
         return replace(Scores(None) if self.template.task == "asr" else super().nothing(), transcripts=[])
 
     @property
-    def _fits(self) -> bool:
-        """Whether Lightning trains this model now, or validates it in between."""
-        return self._trainer is not None and self._trainer.state.fn == "fit"
-
-    @property
     def _may_merge(self) -> bool:
         """Whether the adapter may be folded into the LLM: never in a fit, nor where a strategy shards weights."""
         if self._fits or self.training:
             return False
         return self._trainer is None or type(self._trainer.strategy) in (SingleDeviceStrategy, DDPStrategy)
-
-    @property
-    def _warms_up(self) -> bool:
-        """Whether a linear head answers in the LLM's place now."""
-        if not self.stages or not self._fits:
-            return False
-        return self.stages[stage_at(self.stages, self.current_epoch)].answer == "head"
 
     def metric_prefix(self, part: str) -> str:
         """The head's figures stand apart, so that they never choose the best LLM."""

@@ -1,0 +1,130 @@
+"""A module that is trained in stages, and may keep the mean of its weights in each of them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from torch import nn
+
+from emollm.data.batch import Batch
+from emollm.modules.averaging import WeightAverage
+from emollm.modules.base import EmotionModule
+from emollm.modules.optimization import Optimization
+from emollm.modules.speaker_range import SpeakerRange
+from emollm.modules.stages import Stage, progress, stage_at
+
+
+class StagedModule(EmotionModule):
+    """What is trained when, over the stages of a curriculum.
+
+    Args:
+        labels: as of ``EmotionModule``.
+        optimization: as of ``EmotionModule``.
+        seed: as of ``EmotionModule``.
+        speaker_range: as of ``EmotionModule``.
+        stages: the curriculum; None is one stage, as long as the trainer runs.
+    """
+
+    def __init__(
+        self,
+        labels: str | list[str],
+        optimization: Optimization,
+        seed: int,
+        speaker_range: SpeakerRange | None,
+        stages: list[Stage] | None,
+    ) -> None:
+        super().__init__(labels, optimization, seed, speaker_range)
+        self.stages = stages or []
+        self.average = WeightAverage()
+        self._adapter_names: set[str] = set()
+        self._stage: int | None = None
+
+    @property
+    def uses_all_weights(self) -> bool:
+        """A warm-up leaves out the adapter, later stages its head, and a stage without audio the interface."""
+        return not self.stages
+
+    @property
+    def _fits(self) -> bool:
+        """Whether Lightning trains this model now, or validates it in between."""
+        return self._trainer is not None and self._trainer.state.fn == "fit"
+
+    @property
+    def _warms_up(self) -> bool:
+        """Whether a linear head answers in the LLM's place now."""
+        if not self.stages or not self._fits:
+            return False
+        return self.stages[stage_at(self.stages, self.current_epoch)].answer == "head"
+
+    def stage_rates(self) -> list[tuple[int, float]]:
+        """Epochs of each stage and its share of the learning rates."""
+        return [(stage.epochs, stage.rate) for stage in self.stages]
+
+    def setup(self, stage: str) -> None:
+        """A fit begins without a mean; that of a run which is resumed is loaded after this."""
+        if stage == "fit":
+            self.average, self._stage = WeightAverage(), None
+
+    def on_train_batch_start(self, batch: Batch, batch_idx: int) -> None:
+        """Train what this epoch's stage trains; a run resumed within an epoch has no start of epoch."""
+        super().on_train_batch_start(batch, batch_idx)
+        index = stage_at(self.stages, self.current_epoch)
+        if not self.stages or index == self._stage:
+            return
+        self._stage, stage = index, self.stages[index]
+        if self.shared_out:  # there a weight is trained for ever, or never: its gradients are dropped
+            return
+        for name, parameter in self.named_parameters():
+            if name in self._adapter_names:
+                parameter.requires_grad_(stage.train_adapter)
+
+    def optimizer_step(self, epoch: int, batch_idx: int, *args: Any, **kwargs: Any) -> None:
+        """Take a step, and the weights after it into the mean, where the stage keeps one.
+
+        Here and not in a later hook, so that a checkpoint written after the step has the mean of that step.
+        """
+        super().optimizer_step(epoch, batch_idx, *args, **kwargs)
+        index = stage_at(self.stages, epoch)
+        share = self.stages[index].average if self.stages else 0.0
+        done = epoch + batch_idx / self.trainer.num_training_batches
+        if share and progress(self.stages, done) >= 1 - share:
+            self.average.add(index, self._trained())
+
+    def on_validation_start(self) -> None:
+        """Validate the mean of the weights, which then is what the best checkpoint holds."""
+        if self._fits and self.average.stage == stage_at(self.stages, self.current_epoch):
+            self.average.put_in(self._trained())
+
+    def on_validation_end(self) -> None:
+        """Go on with the weights themselves; checkpoints are written before."""
+        if self._fits:
+            self.average.take_out(self._trained())
+
+    def on_train_end(self) -> None:
+        """End with the mean, where the stage that was trained last keeps one."""
+        if self._stage is not None and self.average.stage == self._stage:
+            self.average.end(self._trained())
+
+    def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        """Keep the mean beside the weights, for a run that is resumed, whatever is in the model just now.
+
+        A mean of an earlier stage is of no more use.
+        """
+        super().on_save_checkpoint(checkpoint)
+        if "optimizer_states" in checkpoint and self.average.stage == stage_at(self.stages, self.current_epoch):
+            checkpoint["average"] = self.average.state()
+            checkpoint["state_dict"].update(self.average.own)
+
+    def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        """Go on with the mean that was begun."""
+        super().on_load_checkpoint(checkpoint)
+        if "average" in checkpoint:
+            self.average.load(checkpoint["average"])
+
+    def _trained(self) -> Iterator[tuple[str, nn.Parameter]]:
+        return ((name, weight) for name, weight in self.named_parameters() if weight.requires_grad)
+
+    def all_trained_names(self) -> set[str]:
+        """Adapter weights belong to the checkpoint in every stage."""
+        return self.trained_names() | self._adapter_names
