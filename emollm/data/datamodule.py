@@ -22,7 +22,7 @@ from emollm.data.loaders import lengths_of, loader
 from emollm.data.mixing import Mixing
 from emollm.data.named import named
 from emollm.data.protocols import Protocol, SpeakerSplit, Split
-from emollm.data.refusals import refuse_empty, refuse_no_context, refuse_one_name, tell_faults
+from emollm.data.refusals import refuse_empty, refuse_no_context, refuse_one_name, tell_faults, tell_one_corpus
 from emollm.data.sampler import EpochSampler, OrderedSampler, usual_batch_size
 from emollm.data.sounds import FILE, SoundIndex
 from emollm.data.transcribing import TranscribingData
@@ -192,7 +192,9 @@ class EmotionData(TranscribingData):
         if not self.corpora:
             raise UserError("data.corpora is empty: name at least one corpus (class_path and its root).")
         refuse_one_name(self.corpora)
-        table = sum((corpus.read() for corpus in self.corpora), UtteranceTable())
+        tables = [corpus.read() for corpus in self.corpora]
+        tell_one_corpus(self.corpora, tables)
+        table = sum(tables, UtteranceTable())
         return named(with_context(table, self.turns), self.labels, self.other_labels == "drop")
 
     @property

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import warnings
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Sequence
+from pathlib import Path
 
 from emollm.data.corpora import Corpus, Table
 from emollm.data.labels import LabelSet
@@ -27,6 +28,28 @@ def refuse_one_name(corpora: Sequence[Corpus]) -> None:
             f"data.corpora: several tables are called '{twice[0]}', after their files, and would be one corpus "
             "with the same speakers: give each of them a name, as init_args: {file: a/metadata.csv, name: a}."
         )
+
+
+def tell_one_corpus(corpora: Sequence[Corpus], tables: Sequence[UtteranceTable]) -> None:
+    """Warn of tables of one folder that name the same speakers, and count as corpora of their own.
+
+    Args:
+        corpora: the readers.
+        tables: what each of them read.
+    """
+    speakers: dict[Path, Counter[str]] = defaultdict(Counter)
+    for corpus, table in zip(corpora, tables, strict=True):
+        if isinstance(corpus, Table) and not corpus.is_named:
+            speakers[Path(corpus.file).parent].update({str(who) for who in table.unique("speaker")})
+    for folder, counts in speakers.items():
+        both = sorted(who for who, count in counts.items() if count > 1)
+        if both:
+            warnings.warn(
+                f"data.corpora: tables in {folder} name the same speakers ({', '.join(both[:3])}), and are taken "
+                "for corpora of different people: if they are parts of one corpus, give them one name, as "
+                "init_args: {file: train.csv, name: mine}.",
+                stacklevel=2,
+            )
 
 
 def tell_faults(test: UtteranceTable, labels: LabelSet | None, hears: bool, reads: bool) -> None:

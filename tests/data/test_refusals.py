@@ -4,7 +4,7 @@ import pytest
 
 from emollm.data.corpora import Table
 from emollm.data.labels import LabelSet
-from emollm.data.refusals import refuse_no_context, refuse_one_name, tell_faults, why_no_context
+from emollm.data.refusals import refuse_no_context, refuse_one_name, tell_faults, tell_one_corpus, why_no_context
 from emollm.data.utterance import Utterance, UtteranceTable
 from emollm.errors import UserError
 
@@ -17,6 +17,19 @@ def test_tables_that_are_called_alike_after_their_files_are_refused():
         refuse_one_name([mine, other])
     refuse_one_name([mine, Table("b/metadata.csv", name="b")])
     refuse_one_name([Table("a/train.csv", name="a"), Table("a/test.csv", name="a")])
+
+
+def test_parts_of_one_corpus_that_count_as_two_are_told(recwarn):
+    def heard(*names):
+        return UtteranceTable(Utterance(id=name, speaker=name) for name in names)
+
+    mine, other = Table("a/train.csv"), Table("a/test.csv")
+    tell_one_corpus([mine, other], [heard("x", "y"), heard("z")])
+    tell_one_corpus([mine, Table("b/test.csv")], [heard("x"), heard("x")])
+    tell_one_corpus([Table("a/train.csv", name="a"), Table("a/test.csv", name="a")], [heard("x"), heard("x")])
+    assert not recwarn.list
+    tell_one_corpus([mine, other], [heard("x", "y"), heard("y")])
+    assert "tables in a name the same speakers (y)" in str(recwarn.list[0].message)
 
 
 def test_dialogues_without_words_show_no_context():
