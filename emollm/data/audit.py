@@ -19,6 +19,7 @@ from emollm.data.near_copies import near_copies, signature_store
 from emollm.data.protocols.base import Split
 from emollm.data.protocols.speakers import voices
 from emollm.data.utterance import Utterance, UtteranceTable
+from emollm.wording import some
 
 _SHARED = 0.1  # seconds: what neighbouring stretches may share, their ends being set by hand
 
@@ -217,7 +218,7 @@ def _lines(overlap: Overlap, part: str, always: bool) -> list[str]:
         known = "known speaker" if overlap.nameless else "speaker"
         lines.append(
             f"{_count(len(overlap.speakers), known)} of {part} {_verb(len(overlap.speakers))} in training too "
-            f"({_some(overlap.speakers)}): the scores do not tell how the model does on new voices."
+            f"({some(overlap.speakers)}): the scores do not tell how the model does on new voices."
         )
     if overlap.nameless:
         lines.append(
@@ -229,13 +230,13 @@ def _lines(overlap: Overlap, part: str, always: bool) -> list[str]:
     if overlap.sessions:
         lines.append(
             f"{_count(len(overlap.sessions), 'session')} of {part} {_verb(len(overlap.sessions))} in training too "
-            f"({_some(overlap.sessions)}): what recordings of one session, or scenes of one episode, have in "
+            f"({some(overlap.sessions)}): what recordings of one session, or scenes of one episode, have in "
             "common is known."
         )
     if overlap.dialogues:
         lines.append(
             f"{_count(len(overlap.dialogues), 'dialogue')} of {part} {_verb(len(overlap.dialogues))} in training "
-            f"too ({_some(overlap.dialogues)}): a prompt that shows earlier turns shows training utterances."
+            f"too ({some(overlap.dialogues)}): a prompt that shows earlier turns shows training utterances."
         )
     if overlap.repeated and overlap.repeated == overlap.spoken:
         lines.append(
@@ -254,19 +255,19 @@ def _lines(overlap: Overlap, part: str, always: bool) -> list[str]:
         pairs = [f"{copy} is {original}" for original, copy in overlap.copies]
         lines.append(
             f"{_count(len(pairs), 'recording')} of {part} {_verb(len(pairs))} in training too, byte for byte "
-            f"({_some(pairs)}): leave one of each pair out."
+            f"({some(pairs)}): leave one of each pair out."
         )
     if overlap.overlapping:
         pairs = [f"{copy} and {original}" for original, copy in overlap.overlapping]
         lines.append(
             f"{_count(len(pairs), 'stretch')} of {part} {_verb(len(pairs))} partly in training too, cut from the "
-            f"same file ({_some(pairs)}): keep stretches that overlap in one part."
+            f"same file ({some(pairs)}): keep stretches that overlap in one part."
         )
     if overlap.near_copies:
         pairs = [f"{copy} is {original}" for original, copy in overlap.near_copies]
         lines.append(
             f"{_count(len(pairs), 'recording')} of {part} {_verb(len(pairs))} nearly identical to one in training "
-            f"({_some(pairs)}): the same sound saved again; leave one of each pair out."
+            f"({some(pairs)}): the same sound saved again; leave one of each pair out."
         )
     if always and overlap.recorded and not (overlap.copies or overlap.overlapping or overlap.near_copies):
         saved = ", nor the same sound saved again" if overlap.listened else ""
@@ -281,8 +282,3 @@ def _count(number: int, thing: str) -> str:
 
 def _verb(number: int) -> str:
     return "is" if number == 1 else "are"
-
-
-def _some(names: list[str], limit: int = 5) -> str:
-    more = f" and {len(names) - limit} more" if len(names) > limit else ""
-    return ", ".join(names[:limit]) + more

@@ -9,6 +9,7 @@ from typing import Any, Literal
 from emollm.data.protocols.base import Split
 from emollm.data.utterance import UtteranceTable
 from emollm.errors import UserError
+from emollm.wording import some
 
 Remembered = Mapping[str, Any]
 """Plain values: ``protocol``; the sizes ``train`` and ``validation``; ``parts``, a digest of each; ``speakers``,
@@ -44,10 +45,9 @@ def refuse_heard(remembered: Remembered | None, table: UtteranceTable, what: str
     """
     heard = [] if remembered is None else trained(remembered, table)
     if heard:
-        some = ", ".join(heard[:5]) + (f" and {len(heard) - 5} more" if len(heard) > 5 else "")
         raise UserError(
             f"The model was trained on {len(heard)} of the speakers and utterances it would be {what} on "
-            f"({some}): take the recipe's fit that kept them for validation, or other recordings."
+            f"({some(heard)}): take the recipe's fit that kept them for validation, or other recordings."
         )
 
 
@@ -91,11 +91,10 @@ def lines(remembered: Remembered | None, split: Split, part: Literal["validation
         "training below is of the recipe's."
     ]
     if heard:
-        some = ", ".join(heard[:5]) + (f" and {len(heard) - 5} more" if len(heard) > 5 else "")
         said.append(
             f"{len(heard)} of the speakers and utterances measured here were in this model's own training"
-            f"{' or validation' if part == 'test' else ''} ({some}): the scores do not tell how it does on new "
-            "voices."
+            f"{' or validation' if part == 'test' else ''} ({some(heard)}): the scores do not tell how it does "
+            "on new voices."
         )
     return said
 

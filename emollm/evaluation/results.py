@@ -150,8 +150,12 @@ def _table(run: Path, name: str, seeded: bool) -> pd.DataFrame:
     """The predictions of a row: of the run itself, or of its folds."""
     if (run / name).is_file():
         return read(run / name)
-    folds = [folder / name for folder in sorted(run.glob("fold_*/test/version_*")) if (folder / _REPORT).is_file()]
-    folds = [file for file in folds if file.is_file()]
+    # A fold without a report is being tested still.
+    folds = [
+        file
+        for folder in sorted(run.glob("fold_*/test/version_*"))
+        if (folder / _REPORT).is_file() and (file := folder / name).is_file()
+    ]
     with_seed = [file for file in folds if "_seed_" in file.relative_to(run).parts[0]]
     if 0 < len(with_seed) < len(folds):  # two cross-validations in one folder, of which the later is reported
         folds = with_seed if seeded else [file for file in folds if file not in with_seed]

@@ -5,10 +5,9 @@ from __future__ import annotations
 import math
 from abc import ABC, abstractmethod
 from dataclasses import replace
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import torch
-from lightning.pytorch import LightningDataModule
 from torch import Tensor, nn
 from torch.optim.lr_scheduler import LambdaLR
 
@@ -26,6 +25,9 @@ from emollm.modules.processes import find_unused_parameters, nothing_learnt, ref
 from emollm.modules.shapes import check_shapes
 from emollm.modules.speaker_range import SpeakerRange
 from emollm.prediction import Prediction, from_scores
+
+if TYPE_CHECKING:
+    from emollm.data.datamodule import EmotionData
 
 _PRECISIONS = ("32-true", "bf16-mixed", "16-mixed")
 
@@ -94,7 +96,7 @@ class EmotionModule(HearingModule, ABC):
     def parts(self) -> dict[str, nn.Module]:
         """The parts by name, for the table of parameters."""
 
-    def refuse_data(self, data: LightningDataModule) -> None:
+    def refuse_data(self, data: EmotionData) -> None:
         """Say what of the data's settings does not go with the module's, before anything is read.
 
         Raises:

@@ -5,10 +5,9 @@ from __future__ import annotations
 import warnings
 from collections.abc import Callable
 from dataclasses import replace
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import torch
-from lightning.pytorch import LightningDataModule
 from lightning.pytorch.callbacks import EarlyStopping
 from lightning.pytorch.strategies import DDPStrategy, SingleDeviceStrategy
 from torch import Tensor, nn
@@ -28,6 +27,9 @@ from emollm.modules.optimization import Optimization
 from emollm.modules.shared_llm import SharedLLM
 from emollm.modules.speaker_range import SpeakerRange
 from emollm.modules.stages import Stage, stage_at
+
+if TYPE_CHECKING:
+    from emollm.data.datamodule import EmotionData
 
 
 class EmotionLLM(SharedLLM):
@@ -165,7 +167,7 @@ class EmotionLLM(SharedLLM):
         """Whether a prompt of this run tells of the voice in words."""
         return any("cues" in template.inputs for template in (self.templates if self._fits else [self.template]))
 
-    def refuse_data(self, data: LightningDataModule) -> None:
+    def refuse_data(self, data: EmotionData) -> None:
         """Refuse to balance labels twice."""
         if self.label_loss.balance and data.mixing.balance:
             raise UserError(

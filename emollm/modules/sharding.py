@@ -114,5 +114,6 @@ def clip_gradients(module: nn.Module, limit: float) -> None:
     norms = [torch.linalg.vector_norm(grad) for grad in grads]
     norms = [norm.full_tensor() if isinstance(norm, DTensor) else norm for norm in norms]
     total = torch.linalg.vector_norm(torch.stack(norms))
+    factor = float((limit / (total + 1e-6)).clamp(max=1.0))
     for grad in grads:
-        grad.mul_(float((limit / (total + 1e-6)).clamp(max=1.0)))
+        grad.mul_(factor)

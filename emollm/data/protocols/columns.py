@@ -34,11 +34,7 @@ class ColumnSplit(Protocol):
         super().__init__(validation, seed)
         self.column = column
         self.train = ["train"] if train is None else list(train)
-        if (
-            not self.train
-            or not set(self.train) <= {"train", "validation"}
-            or len(set(self.train)) < len(self.train)
-        ):
+        if sorted(self.train) not in (["train"], ["train", "validation"], ["validation"]):
             raise UserError(f"protocol.train is {train}: write [train] or [train, validation].")
 
     def split(self, table: UtteranceTable) -> Split:
