@@ -132,7 +132,8 @@ def _run(argv: list[str]) -> None:
     except OutOfMemoryError as error:
         then = _GO_ON.get(argv[0], "nothing is kept")
         raise UserError(
-            f"The GPU's memory is full: take fewer at a time with --data.batch_size; {then}."
+            "The GPU's memory is full: take fewer at a time with --data.batch_size, or, where some recordings are "
+            f"far longer than others, with --data.batch_tokens; {then}."
         ) from error
     except MisconfigurationException as error:  # options of the trainer that do not go together
         raise UserError(" ".join(str(error).split())) from error

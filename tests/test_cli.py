@@ -166,6 +166,8 @@ BAD = {
     "yaml left out": (["fit", "--config"], "--config"),
     "number": ([*FIT, "--data.batch_size", "many"], "data.batch_size"),
     "impossible number": ([*FIT, "--data.batch_size", "0"], "data.batch_size must be at least 1"),
+    "no tokens": ([*FIT, "--data.batch_tokens", "0"], "data.batch_tokens must be at least 1"),
+    "tokens unsorted": ([*FIT, "--data.batch_tokens", "9", "--data.bucket", "false"], "needs data.bucket"),
     "no length is allowed": ([*FIT, "--data.max_seconds", "-1"], "data.max_seconds -1"),
     "choice": ([*FIT, "--model.objective", "nonsense"], "model.objective"),
     "share": ([*FIT, "--model.label_smoothing", "2"], "model.label_smoothing is 2.0: it is a share"),

@@ -46,6 +46,9 @@ class EmotionData(TranscribingData):
         other_labels: utterances whose label is outside the label set are an ``error``, or ``drop`` them.
         batch_size: utterances a batch, for training, evaluation and prediction alike; None takes 8, and for
             prediction on a GPU, which is faster by it, 32.
+        batch_tokens: tokens a batch, padding counted, in the place of ``batch_size``: many short utterances or
+            a few long ones, so that a long one takes no more memory than many short ones. A second of sound
+            counts as 10, four letters as one; an utterance that alone has more is a batch of its own.
         num_workers: processes that decode sound; 0 decodes in the main process.
         min_seconds: shorter recordings are reported as broken.
         max_seconds: longer recordings are reported as broken.
@@ -74,10 +77,13 @@ class EmotionData(TranscribingData):
         cache: FeatureCache = FeatureCache(),
         transcriber: str = "none",
         seed: int = 0,
+        batch_tokens: int | None = None,
     ) -> None:
         super().__init__(transcriber, min_seconds, max_seconds, num_workers, SoundIndex(cache.path / FILE))
         if (batch_size is not None and batch_size < 1) or num_workers < 0:
             raise UserError("data.batch_size must be at least 1 and data.num_workers at least 0.")
+        if batch_tokens is not None and (batch_tokens < 1 or not bucket):
+            raise UserError("data.batch_tokens must be at least 1, and needs data.bucket, which sorts by length.")
         if not 0 <= min_seconds < max_seconds:
             raise UserError(
                 f"data.min_seconds is {min_seconds} and data.max_seconds {max_seconds}: recordings between the "
@@ -89,6 +95,7 @@ class EmotionData(TranscribingData):
         self.context = context
         self.other_labels = other_labels
         self.batch_size = batch_size
+        self.batch_tokens = batch_tokens
         self.augmentation = augmentation
         self.bucket = bucket
         self.mixing = mixing
@@ -225,7 +232,7 @@ class EmotionData(TranscribingData):
         store = open_store(backbone, settings, table, self.cache, self.augmentation, self.sounds)
         if store is not None:
             device = self.trainer.strategy.root_device
-            fill(store, backbone, self._dataset(table), device, self.num_workers, self._size)
+            fill(store, backbone, self._dataset(table), device, self.num_workers, self._size, self.batch_tokens)
         return store
 
     # -- loaders --------------------------------------------------------------------------------------------
@@ -243,6 +250,7 @@ class EmotionData(TranscribingData):
             self._place,
             self.trainer.global_rank,
             self.trainer.world_size,
+            self.batch_tokens,
         )
         return self._loader(self._dataset(table, self.augmentation, self._store), sampler)
 
@@ -289,7 +297,8 @@ class EmotionData(TranscribingData):
     def _in_order(self, dataset: UtteranceDataset) -> DataLoader[list[Item]]:
         lengths = lengths_of(dataset.table, dataset.decode, self.sounds) if self.bucket else None
         ranks = (self.trainer.global_rank, self.trainer.world_size)
-        return self._loader(dataset, OrderedSampler(len(dataset), self._size, lengths, *ranks))
+        sampler = OrderedSampler(len(dataset), self._size, lengths, *ranks, tokens=self.batch_tokens)
+        return self._loader(dataset, sampler)
 
     def _loader(self, dataset: UtteranceDataset, sampler: EpochSampler | OrderedSampler) -> DataLoader[list[Item]]:
         pin_memory = self.trainer.strategy.root_device.type == "cuda"

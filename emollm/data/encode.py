@@ -13,7 +13,9 @@ from torch.utils.data import DataLoader
 from emollm.data.augment import Augmentation
 from emollm.data.batch import Batch, Collate, UtteranceDataset
 from emollm.data.features import FeatureCache, FeatureStore, as_stored
+from emollm.data.loaders import lengths_of
 from emollm.data.processes import gather, mine, say
+from emollm.data.sampler import in_batches_of_tokens
 from emollm.data.sounds import SoundIndex
 from emollm.data.utterance import UtteranceTable
 from emollm.models.backbones import Backbone
@@ -68,6 +70,7 @@ def fill(
     device: torch.device,
     workers: int,
     batch_size: int,
+    tokens: int | None = None,
 ) -> None:
     """Encode what the store does not have; processes share the work, and each waits for all of it.
 
@@ -80,6 +83,7 @@ def fill(
         device: where the backbone runs.
         workers: processes that decode.
         batch_size: utterances a batch.
+        tokens: of a batch, in its place.
     """
     with ThreadPoolExecutor(_THREADS) as pool:  # reading and hashing let go of the interpreter
         held = list(pool.map(store.holds, dataset.table))
@@ -96,7 +100,11 @@ def fill(
     rows = mine(sorted(missing, key=lambda row: -seconds[row]))
     if rows:
         backbone.to(device)
-        loader, text = _loader(dataset, rows, workers, batch_size), f"Encoding {len(rows)} utterances once"
+        if tokens:
+            batches = in_batches_of_tokens(rows, lengths_of(dataset.table, True, store.index), tokens)[::-1]
+        else:
+            batches = [rows[start : start + batch_size] for start in range(0, len(rows), batch_size)]
+        loader, text = _loader(dataset, batches, workers), f"Encoding {len(rows)} utterances once"
         for batch in track(loader, text, total=len(loader), disable=not sys.stderr.isatty()):
             # What a run beside this one has made meanwhile is not made again.
             made = {row: "made" for row, utterance in enumerate(batch.utterances) if store.holds(utterance)}
@@ -106,9 +114,8 @@ def fill(
     gather(None)  # of fewer utterances than processes some have none, and wait all the same
 
 
-def _loader(dataset: UtteranceDataset, rows: list[int], workers: int, batch_size: int) -> DataLoader[Batch]:
-    """Batches of some rows, the longest first."""
-    batches = [rows[start : start + batch_size] for start in range(0, len(rows), batch_size)]
+def _loader(dataset: UtteranceDataset, batches: list[list[int]], workers: int) -> DataLoader[Batch]:
+    """Decodes batches, the first of them first."""
     # A run beside this one, another fold of the same corpus, begins elsewhere.
     begin = 1 + os.getpid() * 7919 % len(batches)
     batches = [batches[0], *batches[begin:], *batches[1:begin]]

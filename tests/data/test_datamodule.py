@@ -277,16 +277,25 @@ def test_scores_are_the_same_with_and_without_the_store(small_run, tmp_path, cap
     assert without.to_numpy().std() > 1e-3, "scores that say something"
 
 
-def test_scores_and_their_order_are_the_same_with_and_without_buckets(small_run, tmp_path):
+def test_scores_and_their_order_are_the_same_however_batches_are_formed(small_run, tmp_path):
     args = ["--config", small_run.config, "--ckpt_path", small_run.checkpoint]
     args += ["--ablations=none", "--baselines=none", "--data.other_labels", "drop", "--data.batch_size", "2"]
-    plain, bucketed = (
-        pd.read_csv(run(tmp_path, "test", *args, "--data.bucket", bucket) / "predictions.csv")
-        for bucket in ("false", "true")
+    plain, *others = (
+        pd.read_csv(run(tmp_path, "test", *args, *way) / "predictions.csv")
+        for way in (["--data.bucket", "false"], ["--data.bucket", "true"], ["--data.batch_tokens", "40"])
     )
-    assert list(bucketed["path"]) == list(plain["path"])
     chances = [column for column in plain if column.startswith("p_")]
-    assert (bucketed[chances] - plain[chances]).abs().max().max() < 1e-4
+    for other in others:
+        assert list(other["path"]) == list(plain["path"])
+        assert (other[chances] - plain[chances]).abs().max().max() < 1e-4
+
+
+def test_batches_of_tokens_train_encode_and_evaluate(corpus):
+    data = set_up(data_of(corpus, protocol=FoldColumn("emobox_fold", validation=0.2), batch_tokens=40), Deaf())
+    one, two = ([len(batch) for batch in data.train_dataloader()] for _ in range(2))
+    assert sum(one) == sum(two) == len(data.parts.train)
+    assert len(one) == len(two) == len(data.train_dataloader()) < len(data.parts.train) / 2
+    assert sum(len(batch) for batch in data.val_dataloader()) == len(data.parts.validation)
 
 
 @pytest.mark.parametrize(

@@ -243,6 +243,10 @@ def test_batches_to_encode_are_of_one_length_and_the_longest_comes_first(tmp_pat
     backbone.to("cpu")
     fill(store, backbone, UtteranceDataset(table), torch.device("cpu"), 0, 3)
     assert len(batches) == 2, "nothing is encoded twice"
+    batches.clear()
+    fill(FeatureStore(tmp_path / "others", "x"), backbone, UtteranceDataset(table), torch.device("cpu"), 0, 3, 20)
+    assert batches[0] == [pytest.approx(0.9)], "and then from anywhere"
+    assert sorted(map(sorted, batches))[:2] == [pytest.approx([0.2, 0.25, 0.3]), pytest.approx([0.8, 0.85])]
 
 
 def test_features_are_padded_behind_their_ends():

@@ -4,7 +4,13 @@ from collections import Counter
 
 import pytest
 
-from emollm.data.sampler import EpochSampler, OrderedSampler, in_batches, usual_batch_size
+from emollm.data.sampler import (
+    EpochSampler,
+    OrderedSampler,
+    in_batches,
+    in_batches_of_tokens,
+    usual_batch_size,
+)
 from emollm.errors import UserError
 
 LENGTHS = [float((7 * index) % 20) for index in range(20)]
@@ -137,3 +143,59 @@ def test_buckets_keep_neighbours_within_a_window():
 
 def test_a_gpu_is_given_more_at_a_time():
     assert [usual_batch_size(device) for device in ("cpu", "mps", "cuda")] == [8, 8, 32]
+
+
+TOKENS = [float(1 + (7 * index) % 60) for index in range(100)]
+
+
+def tokens_of(part):
+    return [TOKENS[index] for index in part]
+
+
+def padded(batch):
+    return max(tokens_of(batch)) * len(batch)
+
+
+def test_a_batch_of_tokens_holds_many_short_utterances_or_a_few_long_ones():
+    batches = in_batches_of_tokens(range(100), tokens_of, 120)
+    assert sorted(index for batch in batches for index in batch) == list(range(100))
+    assert max(padded(batch) for batch in batches) <= 120
+    assert len(batches[0]) > 10
+    assert len(batches[-1]) <= 2
+    used = sum(TOKENS) / sum(padded(batch) for batch in batches)
+    assert used > 0.9, "hardly any padding"
+
+
+def test_a_longer_utterance_than_a_batch_has_one_of_its_own():
+    assert [len(batch) for batch in in_batches_of_tokens(range(100), tokens_of, 1)] == [1] * 100
+
+
+@pytest.mark.parametrize("world", [1, 2, 3])
+@pytest.mark.parametrize("weights", [None, [1 + index % 3 for index in range(100)]])
+def test_an_epoch_of_tokens_is_shared_equally_and_is_as_long_as_any_other(world, weights):
+    options = {"size": 100, "lengths": TOKENS, "tokens": 120, "weights": weights, "world_size": world}
+    for number in range(4):
+        shares = [epoch(number, rank=rank, **options) for rank in range(world)]
+        assert {len(share) for share in shares} == {len(EpochSampler(batch_size=1, **options))}
+        assert len({tuple(len(batch) for batch in share) for share in shares}) == 1
+        assert max(padded([index for _, index in batch]) for share in shares for batch in share) <= 120
+        if weights is None:
+            seen = [index for share in shares for index in indices(share)]
+            assert len(seen) == len(set(seen)) == 100 - 100 % world
+    assert epoch(0, **options) != epoch(1, **options)
+
+
+def test_a_resumed_run_goes_on_within_an_epoch_of_tokens():
+    options = {"size": 100, "lengths": TOKENS, "tokens": 120, "weights": [1 + index % 3 for index in range(100)]}
+    sampler = EpochSampler(batch_size=1, place=lambda: (2, 4), **options)
+    sampler.set_epoch(2)
+    assert list(sampler) == epoch(2, **options)[4:]
+
+
+@pytest.mark.parametrize("world", [1, 2, 3])
+def test_evaluation_by_tokens_sees_every_utterance_once_in_as_many_batches_everywhere(world):
+    samplers = [OrderedSampler(100, 8, tokens_of, rank, world, tokens=120) for rank in range(world)]
+    shares = [list(sampler) for sampler in samplers]
+    assert {len(share) for share in shares} == {len(samplers[0])}
+    assert sorted(index for share in shares for batch in share for index in batch) == list(range(100))
+    assert max(padded(batch) for share in shares for batch in share if batch) <= 120
