@@ -18,8 +18,16 @@ PROMPT = 70
 
 
 @lru_cache(maxsize=1)
-def model(dtype: torch.dtype, device: torch.device) -> Qwen2AudioForConditionalGeneration:
-    """Encoder and LLM of the packaged sizes in Qwen2-Audio's own class."""
+def model(
+    dtype: torch.dtype, device: torch.device, encoder: torch.dtype | None = None
+) -> Qwen2AudioForConditionalGeneration:
+    """Encoder and LLM of the packaged sizes in Qwen2-Audio's own class.
+
+    Args:
+        dtype: of the weights.
+        device: where they are.
+        encoder: dtype of the encoder and what joins it to the LLM, if another one.
+    """
     config = Qwen2AudioConfig(
         audio_config={
             "d_model": 512,
@@ -42,7 +50,10 @@ def model(dtype: torch.dtype, device: torch.device) -> Qwen2AudioForConditionalG
         audio_token_index=AUDIO_TOKEN,
     )
     torch.manual_seed(0)
-    return Qwen2AudioForConditionalGeneration(config).to(device, dtype).eval()
+    made = Qwen2AudioForConditionalGeneration(config).to(device, dtype).eval()
+    for part in (made.model.audio_tower, made.model.multi_modal_projector):
+        part.to(encoder or dtype)
+    return made
 
 
 def extractor() -> WhisperFeatureExtractor:

@@ -27,7 +27,10 @@ _GO_ON = {
     **dict.fromkeys(("test", "validate"), "what was written stays, and the same command begins anew"),
     **dict.fromkeys(("predict", "crossval", "prompts"), "the same command goes on where it stopped"),
 }
-_PLACES = (errno.EEXIST, errno.ENOTDIR, errno.EISDIR, errno.EACCES, errno.EROFS)
+_PLACES = {
+    *(errno.EEXIST, errno.ENOENT, errno.ENOTDIR, errno.EISDIR),
+    *(errno.EACCES, errno.EPERM, errno.EROFS, errno.ENAMETOOLONG),
+}
 """What is wrong with a place on the disk that the user named, and not with the program."""
 
 

@@ -26,7 +26,7 @@ from emollm.models.ranges import Sums
 from emollm.modules.base import EmotionModule
 from emollm.modules.speaker_range import by_corpus, emotions_by_speaker, merged
 from emollm.prediction import Prediction
-from emollm.report.figures import save_figures
+from emollm.report.figures import log_rows, save_figures
 from emollm.report.html import write_report
 from emollm.report.tables import comparison_table, metrics_table, per_class_table
 
@@ -99,7 +99,7 @@ class Evaluator:
         frame = to_frame(predictions, self.module.labels)
         # Before all that comes beside: whatever happens there, this pass is not lost.
         written = [self._write("predictions.csv", frame)] if self.trainer.is_global_zero else []
-        content = self._content()
+        content = self._content(len(predictions))
         if rate is not None:
             content["wer"] = rate
         if results is not None:
@@ -118,6 +118,7 @@ class Evaluator:
             written += save_figures(content, self.folder, self.trainer.logger)
             if len(content["rows"]) > 1:
                 self.console.print(comparison_table(content["rows"]))
+                log_rows(content, self.trainer.logger)
         written += write_report(content, self.folder)
         self._tell(content, frame, written)
         return content
@@ -179,9 +180,10 @@ class Evaluator:
         loggers, self.trainer.loggers = self.trainer.loggers, []  # the log keeps the figures of the model itself
         for ablation in applicable(self.module.inputs):
             if ablation.name in self.ablations:
-                rows.append(
-                    self._try("ablation", ablation.name, ablation.title, ablation.about, self._under(ablation))
-                )
+                row = self._try("ablation", ablation.name, ablation.title, ablation.about, self._under(ablation))
+                if row["why_not"] is None:
+                    row["about"] = ablation.of(self.data.parts.test, self.data.seed)
+                rows.append(row)
         self.trainer.loggers = loggers
         return rows
 
@@ -260,11 +262,13 @@ class Evaluator:
     def _inputs(self) -> str:
         return " and ".join(sorted(self.module.inputs))
 
-    def _content(self) -> Row:
+    def _content(self, measured: int) -> Row:
         parts, audit = self.data.parts, self.data.audit.to_dict()
+        whole = len(getattr(parts, self.part))
         trained = self.module.trained_on
         if self.module.name != "untrained model":
             audit["lines"] = [*lines(trained, parts, self.part), *audit["lines"]]
+        audit["lines"] += self.data.recognised_lines(self.part)
         calibration = self.module.calibration
         return {
             "title": f"{self.part.capitalize()} of {self.module.name}",
@@ -283,6 +287,7 @@ class Evaluator:
                 "validation": len(parts.validation),
                 "test": len(parts.test),
             },
+            "missing": f"Only {measured} of {whole} utterances were measured." if measured < whole else None,
             "rows": [],
             "summary": None,
             "calibration": calibration and asdict(calibration),
@@ -303,6 +308,8 @@ class Evaluator:
     def _tell(self, content: Row, frame: pd.DataFrame, written: list[Path]) -> None:
         broken = int(frame["error"].notna().sum())
         self.console.print(f"{len(frame)} utterances, {broken} with an error.", highlight=False)
+        if content["missing"] is not None:
+            self.console.print(content["missing"], highlight=False)
         if content["summary"] is not None:
             low, high = content["summary"]["intervals"]["ua"]
             over = content["summary"]["intervals_over"]

@@ -53,7 +53,7 @@ class PromptTrial:
         self.data = self._cli.datamodule
         self.labels = self._cli.model.labels
         self.split = self.data.read()
-        refuse_empty(self.split, "validation")
+        refuse_empty(self.split, "validation", self.data.other_labels == "drop")
         if self.stored is not None:
             refuse_heard(self.stored.specification.get("trained_on"), self.split.validation, "measured")
         self.keys = _drawn(self.split.validation, limit)

@@ -329,6 +329,15 @@ def test_a_place_that_cannot_be_written_to_is_named(small_run, tmp_path, capsys,
     assert "cannot be used" in said
 
 
+def test_a_place_that_there_cannot_be_is_named(tmp_path, capsys, monkeypatch):
+    def missing(*_):
+        raise FileNotFoundError(errno.ENOENT, "No such file or directory", "/proc/a")
+
+    monkeypatch.setattr("emollm.verbs.results.main", missing)
+    assert main(["results", str(tmp_path), "--output", "/proc/a/b"]) == 2
+    assert capsys.readouterr().err == "emollm: /proc/a cannot be used: No such file or directory.\n"
+
+
 @pytest.mark.parametrize(("verb", "way"), [("fit", "last.ckpt"), ("predict", "the same command goes on")])
 def test_an_interrupted_run_says_how_to_go_on(monkeypatch, capsys, verb, way):
     def interrupted(argv):

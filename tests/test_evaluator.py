@@ -9,6 +9,7 @@ import torch
 import yaml
 
 from emollm.calibrate import file_beside, read_beside
+from emollm.data.corpora import Ravdess
 from emollm.evaluation import Calibration
 from tests.small import run
 
@@ -96,6 +97,11 @@ def test_the_log_keeps_the_figures_of_the_model_itself(tested, values):
     log.Reload()
     points = log.Scalars("test/wa")
     assert [point.value for point in points] == pytest.approx([values["summary"]["result"]["wa"]])
+    assert log.Scalars("test/brier")[0].value == pytest.approx(values["summary"]["result"]["brier"])
+    for row in values["rows"][1:]:
+        if row["result"] is not None:
+            found = log.Scalars(f"test/{row['kind']}/{row['name']}/ua")
+            assert [point.value for point in found] == pytest.approx([row["result"]["ua"]])
     assert {"test/confusion_all", "test/reliability", "test/emotions"} <= set(log.Tags()["images"])
 
 
@@ -161,3 +167,35 @@ def test_the_asr_ablation_reads_what_a_recogniser_wrote(small_run, tmp_path, mon
     rows = read(folder / "ablations" / "asr_transcript.csv")
     assert set(rows["transcript"]) == {"what was heard"}
     assert "what was heard" not in set(read(folder / "predictions.csv")["transcript"])
+    assert "were written by" not in (folder / "metrics.json").read_text()
+
+
+def test_transcripts_that_are_not_the_corpuss_are_told_and_so_are_utterances_left_out(
+    small_run, tmp_path, monkeypatch, capsys
+):
+    monkeypatch.setenv("EMOLLM_CACHE", str(tmp_path / "cache"))
+    monkeypatch.setattr("emollm.models.transcribe.Transcriber", lambda *_: lambda samples, language=None: "words")
+    table = Ravdess(str(small_run.folder / "ravdess")).read().to_frame()
+    table.loc[table.index[::2], "transcript"] = None
+    table = table.rename(columns={"path": "file"})[["file", "speaker", "label", "transcript"]]
+    table = table[table["label"].isin(["angry", "happy", "sad"])].assign(split="test")
+    table.to_csv(tmp_path / "mine.csv", index=False)
+    data = {
+        "corpora": [
+            {"class_path": "emollm.data.corpora.Table", "init_args": {"file": str(tmp_path / "mine.csv")}}
+        ],
+        "protocol": {"class_path": "emollm.data.protocols.ColumnSplit"},
+        "transcriber": "packaged:whisper-base",
+    }
+    (tmp_path / "mine.yaml").write_text(yaml.safe_dump({"data": data}))
+    args = ["--config", small_run.config, "--config", tmp_path / "mine.yaml", "--ckpt_path", small_run.checkpoint]
+    args += ["--ablations=none", "--baselines=none", "--trainer.limit_test_batches=1"]
+    values = json.loads((run(tmp_path, "test", *args) / "metrics.json").read_text())
+    said = capsys.readouterr().out
+    lines = [line for line in values["audit"]["lines"] if "were written by" in line]
+    whole = values["protocol"]["test"]
+    missing, by = table["transcript"].isna().sum(), "packaged:whisper-base, not by the corpus."
+    assert 0 < missing < whole == len(table)
+    assert lines == [f"{missing} of {whole} transcripts of test were written by {by}"]
+    assert values["missing"] == f"Only 2 of {whole} utterances were measured."
+    assert values["missing"] in said

@@ -12,6 +12,7 @@ from collections.abc import Callable, Collection
 from dataclasses import dataclass, replace
 
 from emollm.data.utterance import Utterance, UtteranceTable
+from emollm.errors import UserError
 
 Change = Callable[[UtteranceTable, int], UtteranceTable]
 
@@ -28,6 +29,7 @@ class Ablation:
         change: the table and a seed → the changed table.
         hears: whether sound reaches the model.
         transcribes: whether transcripts are written anew from the sound.
+        exchanges: what each utterance is given of another one, if anything: a field of it.
     """
 
     name: str
@@ -37,6 +39,27 @@ class Ablation:
     change: Change
     hears: bool = True
     transcribes: bool = False
+    exchanges: str | None = None
+
+    def of(self, table: UtteranceTable, seed: int) -> str:
+        """``about``, and where the table leaves no better choice, how far it falls short of it.
+
+        Args:
+            table: the test part as it is.
+            seed: as given to ``change``.
+        """
+        given = _others(table, self.exchanges, seed) if self.exchanges else []
+        pairs = [(row, other) for row, other in given if row.key != other.key]
+        same = sum(_voice(row) == _voice(other) for row, other in pairs)
+        alike = sum(row.transcript == other.transcript for row, other in pairs)
+        told = [self.about]
+        if pairs and all(row.speaker is None for row, _ in pairs):
+            told.append("Speakers are not known here: the other one may be the same.")
+        elif same:
+            told.append(f"For {same} of {len(pairs)} it is the same speaker's other clip: there is nobody else.")
+        if self.exchanges == "transcript" and alike:
+            told.append(f"For {alike} of {len(pairs)} the other's words are the same.")
+        return " ".join(told)
 
 
 def applicable(inputs: Collection[str]) -> list[Ablation]:
@@ -61,22 +84,31 @@ def _hide_transcript(table: UtteranceTable, seed: int) -> UtteranceTable:
 
 
 def _other_sound(table: UtteranceTable, seed: int) -> UtteranceTable:
-    recorded = [row for row in table if row.path is not None]
-
-    def exchange(row: Utterance) -> Utterance:
-        other = _other(row, recorded, seed)
+    def exchange(row: Utterance, other: Utterance) -> Utterance:
         return replace(row, path=other.path, start=other.start, end=other.end, cues=other.cues)
 
-    return table.map(lambda row: exchange(row) if row.path is not None else row)
+    return UtteranceTable(exchange(*pair) for pair in _others(table, "path", seed))
 
 
 def _other_words(table: UtteranceTable, seed: int) -> UtteranceTable:
-    spoken = [row for row in table if row.transcript is not None]
-    return table.map(
-        lambda row: (
-            row if row.transcript is None else replace(row, transcript=_other(row, spoken, seed).transcript)
-        )
-    )
+    pairs = _others(table, "transcript", seed)
+    return UtteranceTable(replace(row, transcript=other.transcript) for row, other in pairs)
+
+
+def _others(table: UtteranceTable, field: str, seed: int) -> list[tuple[Utterance, Utterance]]:
+    """Each utterance and the one whose field it is given; itself where it has none.
+
+    Raises:
+        UserError: when there is no other one.
+    """
+    rows = [row for row in table if getattr(row, field) is not None]
+    if len({row.key for row in rows}) == 1:
+        raise UserError("the test part has no second utterance to take it from")
+    return [(row, row if getattr(row, field) is None else _other(row, rows, seed)) for row in table]
+
+
+def _voice(row: Utterance) -> tuple[str, str | None]:
+    return row.corpus, row.speaker
 
 
 def _other(row: Utterance, rows: list[Utterance], seed: int) -> Utterance:
@@ -87,7 +119,7 @@ def _other(row: Utterance, rows: list[Utterance], seed: int) -> Utterance:
         candidate = draw.choice(rows)
         if candidate.key != row.key:
             found = candidate
-            if (candidate.corpus, candidate.speaker) != (row.corpus, row.speaker):
+            if _voice(candidate) != _voice(row):
                 break
     return found
 
@@ -116,6 +148,7 @@ ABLATIONS = (
         "Each utterance with the sound of another speaker: a score that stays does not come from the voice.",
         frozenset({"audio"}),
         _other_sound,
+        exchanges="path",
     ),
     Ablation(
         "shuffled_transcript",
@@ -123,6 +156,7 @@ ABLATIONS = (
         "Each recording with the words of another speaker: a score that stays does not come from the words.",
         frozenset({"transcript"}),
         _other_words,
+        exchanges="transcript",
     ),
     Ablation(
         "asr_transcript",

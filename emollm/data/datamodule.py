@@ -110,13 +110,14 @@ class EmotionData(TranscribingData):
         """How the test part is changed; set by who measures what a model takes from each input."""
         self._split: Split | None = None
         self._ready: set[str] = set()
+        self._recognised: dict[str, int] = {}
         self._store: FeatureStore | None = None
 
     def again(self) -> EmotionData:
         """The same data for another module; what was read from disk is not read twice."""
         other = copy.copy(self)
         other.trainer, other.parts, other.audit, other.ablation, other._store = None, None, None, None, None
-        other._ready, other._faults = set(), {}
+        other._ready, other._faults, other._recognised = set(), {}, {}
         return other
 
     # -- tables ---------------------------------------------------------------------------------------------
@@ -133,7 +134,7 @@ class EmotionData(TranscribingData):
         if not names:
             return
         parts = self.read() if self.parts is None else self.parts
-        refuse_empty(parts, _PARTS[stage][0])
+        refuse_empty(parts, _PARTS[stage][0], self.other_labels == "drop")
         used = sum((getattr(parts, name) for name in names), UtteranceTable())
         check(used, *self._wanted(used))
         if "train" in names and self._needs("labels", True):
@@ -148,6 +149,8 @@ class EmotionData(TranscribingData):
             # Looking for the same sound saved twice takes a moment; what is measured on the test part is worth it.
             self.audit = audit(parts, listen=stage == "test" and self._hears)
         if self._writes:
+            for name in names:
+                self._recognised[name] = getattr(parts, name).values("transcript").count(None)
             used, faults = self._transcribed(used)
             self._faults |= faults
             rows = iter(used)
@@ -160,6 +163,14 @@ class EmotionData(TranscribingData):
         copies = self.training if "train" in names else UtteranceTable()
         self._store = self._features(used + copies.where(lambda row: row.speed != 1))
         self._ready |= set(names)
+
+    def recognised_lines(self, part: str) -> list[str]:
+        """What a reader of figures must know of transcripts that are not the corpus's own."""
+        count = self._recognised.get(part, 0)
+        if not count:
+            return []
+        whole = len(getattr(self.parts, part))
+        return [f"{count} of {whole} transcripts of {part} were written by {self.transcriber}, not by the corpus."]
 
     @property
     def _writes(self) -> bool:

@@ -61,15 +61,21 @@ def tell_faults(test: UtteranceTable, labels: LabelSet | None, hears: bool, read
         warnings.warn(said, stacklevel=2)
 
 
-def refuse_empty(parts: Split, part: str) -> None:
+def refuse_empty(parts: Split, part: str, drops: bool) -> None:
     """Refuse a protocol that leaves a part empty.
+
+    Args:
+        parts: as the protocol splits what is left.
+        part: that must not be empty.
+        drops: whether utterances without a label of the set were left out before.
 
     Raises:
         UserError: when it does.
     """
     if not len(getattr(parts, part)):
         words = {"train": "training"}.get(part, part)
-        raise UserError(f"The {words} part is empty ({parts.name}): choose another data.protocol.")
+        cause = ", unless data.other_labels: drop has left out all of its utterances" if drops else ""
+        raise UserError(f"The {words} part is empty ({parts.name}): choose another data.protocol{cause}.")
 
 
 def why_no_context(table: UtteranceTable) -> str | None:

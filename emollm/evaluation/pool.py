@@ -58,21 +58,27 @@ def pool(tested: Sequence[FoldReport], title: str, command: str, recipe: str) ->
         recipe: YAML text, for the record.
 
     Returns:
-        The content of metrics.json (``protocol.train`` and ``protocol.validation`` are means over folds), and
-        all predictions of the model itself with the columns ``fold`` and ``seed`` added.
+        The content of metrics.json (``protocol.train`` and ``protocol.validation`` are means over folds,
+        ``missing`` tells of folds in which nothing could be scored), and all predictions of the model itself with
+        the columns ``fold`` and ``seed`` added.
 
     Raises:
         UserError: when there is nothing to pool, or the folds differ in their labels.
     """
     if not tested:
         raise UserError("There are no tested folds to pool.")
-    contents = [one.content() for one in tested]
-    first, labels = contents[0], contents[0]["labels"]
-    for one, content in zip(tested, contents, strict=True):
+    every = {one: one.content() for one in tested}
+    labels = every[tested[0]]["labels"]
+    for one, content in every.items():
         if content["labels"] != labels:
             raise UserError(f"{one.folder} has other labels than {tested[0].folder}: they cannot be pooled.")
-        if content["summary"] is None:
-            raise UserError(f"{one.folder} has no predicted emotions: there is nothing to pool.")
+    empty = [one for one, content in every.items() if content["summary"] is None]
+    rest = pd.concat([_marked(one, "predictions.csv") for one in empty]) if empty else pd.DataFrame()
+    tested = [one for one in tested if one not in empty]
+    if not tested:
+        raise UserError(f"{empty[0].folder} has no predicted emotions: there is nothing to pool.")
+    contents = [every[one] for one in tested]
+    first = contents[0]
     by_fold = dict(zip((one.fold for one in reversed(tested)), reversed(contents), strict=True))
     by_fold = {one.fold: by_fold[one.fold] for one in tested}  # of several seeds the first, in the order given
     frame = pd.concat([_marked(one, "predictions.csv") for one in tested], ignore_index=True)
@@ -84,7 +90,8 @@ def pool(tested: Sequence[FoldReport], title: str, command: str, recipe: str) ->
         "model": title,
         "protocol": _protocol(by_fold),
         "rows": [_row(row, tested, contents) for row in first["rows"]],
-        "summary": _summary(frame, labels),
+        "summary": _summary(pd.concat([frame, rest], ignore_index=True), labels),
+        "missing": _missing(empty),
         "calibration": _calibration([content["calibration"] for content in contents], _protocol(by_fold)["name"]),
         "audit": {
             "lines": _lines({fold: one["audit"]["lines"] for fold, one in by_fold.items()}),
@@ -94,7 +101,14 @@ def pool(tested: Sequence[FoldReport], title: str, command: str, recipe: str) ->
         "seeds": _seeds(frame, labels),
         "recipe": recipe,
     }
-    return content, frame
+    return content, pd.concat([frame, rest], ignore_index=True)
+
+
+def _missing(empty: Sequence[FoldReport]) -> str | None:
+    if not empty:
+        return None
+    names = ", ".join(dict.fromkeys(one.fold for one in empty))
+    return f"Nothing could be scored in fold {names}: none of its utterances has a label and could be read."
 
 
 def _marked(one: FoldReport, name: str) -> pd.DataFrame:

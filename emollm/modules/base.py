@@ -245,7 +245,7 @@ class EmotionModule(HearingModule, ABC):
         if rate is not None:
             self.log(f"{prefix}/wer", rate, prog_bar=True)
         if results is not None:
-            for name in ("wa", "ua", "macro_f1", "weighted_f1", "ece", "nll"):
+            for name in ("wa", "ua", "macro_f1", "weighted_f1", "ece", "nll", "brier"):
                 self.log(f"{prefix}/{name}", getattr(results.overall, name), prog_bar=name in ("wa", "ua"))
 
     def configure_optimizers(self) -> dict[str, Any]:

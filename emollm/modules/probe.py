@@ -1,4 +1,4 @@
-"""The baseline every table needs: the same backbone, statistics over time, and logistic regression."""
+"""The baseline every table needs: the same backbone, statistics over time, and a small head."""
 
 from __future__ import annotations
 
@@ -10,8 +10,9 @@ from emollm.errors import UserError
 from emollm.models.backbones import Backbone, BackboneSpec, load_backbone
 from emollm.models.pooling import mean_and_deviation
 from emollm.modules.base import EmotionModule
+from emollm.modules.ensemble import Ensemble, MLPs
 from emollm.modules.figures import Scores
-from emollm.modules.optimization import Optimization
+from emollm.modules.optimization import Optimization, rate_at
 from emollm.modules.speaker_range import SpeakerRange, View
 
 
@@ -33,6 +34,7 @@ class Probe(EmotionModule):
         backbone: the frozen audio encoder.
         l2: how strongly the weights are drawn to zero.
         speaker_range: takes each training utterance in other ranges too, as so many more.
+        ensemble: answers with several MLPs in the place of logistic regression; ``l2`` then means nothing.
         seed: of the augmentation of training features, if there is any.
     """
 
@@ -45,6 +47,7 @@ class Probe(EmotionModule):
         backbone: BackboneSpec = BackboneSpec(),
         l2: float = 1.0,
         speaker_range: SpeakerRange | None = None,
+        ensemble: Ensemble | None = None,
         seed: int = 0,
     ) -> None:
         super().__init__(labels, Optimization(), seed, speaker_range)
@@ -53,18 +56,22 @@ class Probe(EmotionModule):
         self.automatic_optimization = False
         self.backbone_spec = backbone
         self.l2 = l2
+        self.ensemble = ensemble
         self.backbone: Backbone
-        self.head: nn.Linear
+        self.head: nn.Linear | MLPs
         self.mean: Tensor
         self.deviation: Tensor
         self._seen: list[tuple[Tensor, Tensor]] = []
 
     def build(self) -> None:
-        """Load the backbone and make the head, which begins at zero."""
+        """Load the backbone and make the head; that of logistic regression begins at zero."""
         self.backbone = load_backbone(self.backbone_spec)
         size = 2 * len(self.backbone.layers) * self.backbone.width
         self.register_buffer("mean", torch.zeros(size))
         self.register_buffer("deviation", torch.ones(size))
+        if self.ensemble is not None:
+            self.head = MLPs(size, len(self.labels), self.ensemble)
+            return
         self.head = nn.Linear(size, len(self.labels))
         nn.init.zeros_(self.head.weight)
         nn.init.zeros_(self.head.bias)
@@ -111,7 +118,7 @@ class Probe(EmotionModule):
     # -- how it is fitted -----------------------------------------------------------------------------------
 
     def configure_optimizers(self) -> torch.optim.Optimizer:  # type: ignore[override]
-        """L-BFGS over the head, until its loss no longer falls.
+        """L-BFGS over the head, until its loss no longer falls; AdamW for an ensemble.
 
         Raises:
             UserError: when the trainer computes in half precision, or in several processes.
@@ -122,6 +129,9 @@ class Probe(EmotionModule):
             )
         if self.trainer.world_size > 1:
             raise UserError("The probe is fitted by one process: set trainer.devices to 1.")
+        if self.ensemble is not None:
+            rates = {"lr": self.ensemble.learning_rate, "weight_decay": self.ensemble.weight_decay}
+            return torch.optim.AdamW(self.head.parameters(), **rates)
         return torch.optim.LBFGS(
             self.head.parameters(),
             max_iter=500,
@@ -151,7 +161,7 @@ class Probe(EmotionModule):
             self.trainer.should_stop = True
 
     def fit_head(self) -> None:
-        """Standardise what was collected, and find the minimum.
+        """Standardise what was collected, and fit the head to it.
 
         Raises:
             UserError: when nothing was collected.
@@ -165,6 +175,11 @@ class Probe(EmotionModule):
         # A statistic that never changes stays near zero; dividing by its rounding noise would make it shout.
         self.deviation.copy_(torch.where(deviation > 1e-6, deviation, 1.0))
         inputs, targets = (statistics - self.mean) / self.deviation, targets.long()
+        loss = self._logistic(inputs, targets) if self.ensemble is None else self._mlps(inputs, targets)
+        self.log("train/loss", loss, prog_bar=True, batch_size=len(targets))
+
+    def _logistic(self, inputs: Tensor, targets: Tensor) -> Tensor:
+        """Find the minimum."""
         optimizer = self.optimizers()
 
         def closure() -> Tensor:
@@ -175,5 +190,22 @@ class Probe(EmotionModule):
             self.manual_backward(loss)
             return loss
 
-        loss = optimizer.step(closure)
-        self.log("train/loss", loss, prog_bar=True, batch_size=len(targets))
+        return optimizer.step(closure)
+
+    def _mlps(self, inputs: Tensor, targets: Tensor) -> Tensor:
+        """Train every member for so many passes."""
+        assert self.ensemble is not None
+        optimizer, epochs = self.optimizers(), self.ensemble.epochs
+        steps = -(-len(targets) // self.ensemble.batch_size)
+        loss = torch.zeros(())
+        for epoch in range(epochs):
+            for step, loss in enumerate(self.head.losses(inputs, targets, self.ensemble), epoch * steps):
+                share = rate_at(step, [(epochs, 1.0)], steps, self.optimization.warmup)
+                for group in optimizer.param_groups:
+                    group["lr"] = share * self.ensemble.learning_rate
+                optimizer.zero_grad()
+                self.manual_backward(loss)
+                for member in self.head.members:
+                    nn.utils.clip_grad_norm_(member.parameters(), 1.0)
+                optimizer.step()
+        return loss.detach() / self.ensemble.members

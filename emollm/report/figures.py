@@ -14,6 +14,9 @@ from emollm.report.reliability import reliability_figure
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
+FIGURES = ("wa", "ua", "macro_f1", "weighted_f1", "ece", "nll", "brier")
+"""Of a row, those that TensorBoard shows."""
+
 _SPEAKERS = 60  # more bars than this nobody can read
 
 
@@ -34,6 +37,16 @@ def figures(content: dict[str, Any]) -> dict[str, Figure]:
         names = [f"{one['corpus']}/{one['speaker']}" for one in speakers]
         made["speakers"] = bars_figure(names, [one["ua"] for one in speakers], None, f"{part}: speakers", "UA")
     return made
+
+
+def log_rows(content: dict[str, Any], logger: Logger | None) -> None:
+    """Add the figures of every row but the model's own, which is logged as it is measured, to a logger."""
+    if logger is None:
+        return
+    for row in content["rows"]:
+        if row["kind"] != "model" and row["result"] is not None:
+            place = f"{content['part']}/{row['kind']}/{row['name']}"
+            logger.log_metrics({f"{place}/{name}": row["result"][name] for name in FIGURES})
 
 
 def save_figures(content: dict[str, Any], folder: Path, logger: Logger | None = None) -> list[Path]:

@@ -252,11 +252,12 @@ def _ua(job: Any) -> str:
 
 def _report(tested: list[Any], output: Path, command: str, recipe: str, folds: int, seeds: int) -> None:
     """Pool, print, and write the report's folder."""
+    from lightning.pytorch.loggers import TensorBoardLogger
     from rich.console import Console
 
     from emollm.evaluation.frame import write
     from emollm.evaluation.pool import pool
-    from emollm.report.figures import save_figures
+    from emollm.report.figures import FIGURES, log_rows, save_figures
     from emollm.report.html import write_report
     from emollm.report.tables import comparison_table
 
@@ -264,9 +265,16 @@ def _report(tested: list[Any], output: Path, command: str, recipe: str, folds: i
     missing = None
     if len(tested) < folds * seeds:
         missing = f"{len(tested)} of {folds * seeds} {'folds' if seeds == 1 else 'folds and seeds'}"
-    content["missing"] = missing and f"Only {missing} were tested."
+    told = [f"Only {missing} were tested."] if missing else []
+    content["missing"] = " ".join([*told, content["missing"] or ""]).strip() or None
     write(frame, output / "predictions.csv")
-    written = [output / "predictions.csv", *save_figures(content, output), *write_report(content, output)]
+    for old in output.glob("events.out.tfevents.*"):
+        old.unlink()
+    logger = TensorBoardLogger(output, name="", version="")
+    logger.log_metrics({f"test/{name}": content["summary"]["result"][name] for name in FIGURES})
+    log_rows(content, logger)
+    written = [output / "predictions.csv", *save_figures(content, output, logger), *write_report(content, output)]
+    logger.experiment.close()
     console = Console()
     console.print(comparison_table(content["rows"]))
     console.print(_sentence(content, missing), highlight=False, soft_wrap=True)

@@ -1,9 +1,11 @@
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from emollm.data.ablations import ABLATIONS, applicable
 from emollm.data.utterance import Utterance, UtteranceTable
+from emollm.errors import UserError
 
 BY_NAME = {ablation.name: ablation for ablation in ABLATIONS}
 TABLE = UtteranceTable(
@@ -61,6 +63,27 @@ def test_one_speaker_alone_gets_another_clip_of_his_own():
     alone = UtteranceTable(row for row in TABLE if row.speaker == "s1")
     changed = BY_NAME["shuffled_audio"].change(alone, 0)
     assert all(a.path != b.path for a, b in zip(alone, changed, strict=True))
+
+
+def test_what_an_exchange_falls_short_of_is_told():
+    sound, words = BY_NAME["shuffled_audio"], BY_NAME["shuffled_transcript"]
+    assert sound.of(TABLE, 0) == sound.about
+    alone = UtteranceTable(row for row in TABLE if row.speaker == "s1")
+    assert sound.of(alone, 0).endswith("For 10 of 10 it is the same speaker's other clip: there is nobody else.")
+    unknown = TABLE.map(lambda row: replace(row, speaker=None))
+    assert sound.of(unknown, 0).endswith("Speakers are not known here: the other one may be the same.")
+    two = TABLE.map(lambda row: replace(row, transcript=f"words {int(row.id) // 20}"))
+    given = words.change(two, 0)
+    alike = sum(a.transcript == b.transcript for a, b in zip(two, given, strict=True))
+    assert 0 < alike < 40
+    assert words.of(two, 0).endswith(f"For {alike} of 40 the other's words are the same.")
+    assert words.of(TABLE, 0) == words.about
+
+
+@pytest.mark.parametrize("name", ["shuffled_audio", "shuffled_transcript"])
+def test_one_utterance_has_nothing_to_be_exchanged_with(name):
+    with pytest.raises(UserError, match="no second utterance"):
+        BY_NAME[name].change(UtteranceTable([next(iter(TABLE))]), 0)
 
 
 def test_rows_without_sound_or_words_stay_as_they_are():

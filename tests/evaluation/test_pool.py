@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 
 from emollm.errors import UserError
-from emollm.evaluation import to_frame
+from emollm.evaluation import to_frame, write
 from emollm.evaluation.pool import pool
 from emollm.metrics import from_predictions
 from emollm.report.html import render
@@ -123,4 +123,21 @@ def test_what_cannot_be_pooled_is_told(tmp_path):
     with pytest.raises(UserError, match="other labels"):
         pooled(folds)
     with pytest.raises(UserError, match="no predicted emotions"):
-        pooled([folds[0], write_fold(tmp_path, "3", made(40), summary=None)])
+        pooled([write_fold(tmp_path, "3", made(40), summary=None)])
+
+
+def test_a_fold_in_which_nothing_could_be_scored_is_left_out_and_told_of(tmp_path):
+    folds = [write_fold(tmp_path, "1", made(40)), write_fold(tmp_path, "3", made(40, seed=1))]
+    silent = write_fold(tmp_path, "2", made(4))
+    frame = to_frame([broken("a"), broken("b")], LABELS)
+    write(frame, silent.folder / "predictions.csv")
+    values = silent.content() | {"summary": None, "rows": []}
+    (silent.folder / "metrics.json").write_text(json.dumps(values))
+    content, rows = pooled([silent, *folds])
+    whole, _ = pooled(folds)
+    assert content["summary"]["result"] == whole["summary"]["result"]
+    assert content["rows"] == whole["rows"]
+    assert [row["path"] for row in content["summary"]["broken"]] == ["emodb/a.wav", "emodb/b.wav"]
+    assert content["missing"].startswith("Nothing could be scored in fold 2:")
+    assert content["protocol"]["folds"] == ["1", "3"]
+    assert rows["fold"].tolist() == ["1"] * 40 + ["3"] * 40 + ["2"] * 2

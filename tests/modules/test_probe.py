@@ -17,6 +17,7 @@ from emollm.data.datamodule import EmotionData
 from emollm.data.features import FeatureCache
 from emollm.data.protocols import FoldColumn
 from emollm.errors import UserError
+from emollm.modules.ensemble import Ensemble
 from tests.fake_corpus import tone, write_ravdess
 from tests.small import LABELS, copy, make_batch, run
 
@@ -164,3 +165,39 @@ def test_fit_test_predict_and_export(small_run, tiny_whisper, tmp_path):
     columns = [f"p_{label}" for label in LABELS]
     assert (frames[0][columns] - frames[1][columns]).abs().max().max() < 1e-6
     assert frames[0][columns].sum(axis=1).item() == pytest.approx(1, abs=1e-4)
+
+
+def test_an_ensemble_learns_and_answers_with_its_members_mean(tiny_whisper, corpus):
+    ensemble = {"members": 3, "hidden": 16, "dropout": 0.1, "epochs": 30, "batch_size": 4, "label_smoothing": 0.0}
+    module = build(tiny_whisper, ensemble=ensemble)
+    _, data = fit(module, corpus)
+    statistics, targets = everything(module, data)
+    inputs = (statistics - module.mean) / module.deviation
+    module.eval()
+    with torch.no_grad():
+        members = torch.stack([member(inputs).softmax(-1) for member in module.head.members])
+        answers = module.head(inputs).exp()
+    torch.testing.assert_close(answers, members.mean(0))
+    assert (answers.argmax(-1) == targets).float().mean() > 0.9
+    assert (members[0] - members[1]).abs().max() > 1e-3, "members that differ"
+
+
+def test_an_ensemble_is_the_same_at_each_fit_and_goes_through_a_checkpoint(tiny_whisper, corpus, tmp_path):
+    ensemble = {"members": 2, "hidden": 8, "epochs": 2, "batch_size": 4}
+    heads = []
+    for _ in range(2):
+        torch.manual_seed(0)
+        module = build(tiny_whisper, ensemble=ensemble)
+        trainer, data = fit(module, corpus)
+        heads.append(copy(module))
+    assert all(torch.equal(heads[0][name], heads[1][name]) for name in heads[0])
+    trainer.save_checkpoint(tmp_path / "probe.ckpt", weights_only=True)
+    batch = next(iter(data.heard_dataloader(data.parts.train)))
+    again = factory.load(tmp_path / "probe.ckpt")
+    assert torch.equal(again.eval().score(batch).log_scores, module.eval().score(batch).log_scores)
+
+
+@pytest.mark.parametrize(("changes", "says"), [({"members": 0}, "at least 1"), ({"dropout": 1.0}, "are shares")])
+def test_an_impossible_ensemble_is_refused(changes, says):
+    with pytest.raises(UserError, match=says):
+        Ensemble(**changes)

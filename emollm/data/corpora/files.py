@@ -88,6 +88,12 @@ def archives(folder: Path) -> list[str]:
     ]
 
 
+def or_unpack(folder: Path, fix: str) -> str:
+    """What to do where a corpus is not found: unpack what lies there packed, else as said."""
+    packed = archives(folder)
+    return f"unpack the archives there ({', '.join(packed[:3])})" if packed else fix
+
+
 def tell_left_out(names: Sequence[str], what: str, fix: str) -> None:
     """Warn of what is in one half of a corpus and not in the other, so that nothing is left out in silence.
 

@@ -11,7 +11,16 @@ from pathlib import Path
 
 from emollm.data.corpora.base import Corpus
 from emollm.data.corpora.faults import Faults
-from emollm.data.corpora.files import by_stem, parts_of, sound_files, stem_of, tell_left_out, visible_files
+from emollm.data.corpora.files import (
+    archives,
+    by_stem,
+    or_unpack,
+    parts_of,
+    sound_files,
+    stem_of,
+    tell_left_out,
+    visible_files,
+)
 from emollm.data.corpora.rows import mend
 from emollm.data.corpora.text import read_text
 from emollm.data.labels import EMOTIONS, canonical
@@ -94,8 +103,8 @@ class Iemocap(Corpus):
         evaluations, transcriptions = _dialogues(folder)
         if not evaluations:
             raise UserError(
-                f"{self.name}: there is no Session1/dialog/EmoEvaluation/Ses….txt below {folder}: point root at "
-                "the folder that holds Session1 to Session5."
+                f"{self.name}: there is no Session1/dialog/EmoEvaluation/Ses….txt below {folder}: "
+                f"{or_unpack(folder, 'point root at the folder that holds Session1 to Session5')}."
             )
         faults = Faults()
         texts: dict[str, str] = {}
@@ -137,6 +146,8 @@ class Iemocap(Corpus):
                 f"{folder}: restore the others, or say so with your results.",
                 stacklevel=3,
             )
+        if len(rows) < _PUBLISHED:
+            tell_left_out(archives(folder), f"{self.name}: archives below {folder} are not read", "unpack them")
         judged = {row.id for row in rows}
         tell_left_out(
             [

@@ -9,7 +9,15 @@ from pathlib import Path
 from emollm.data.audio import AudioError, duration
 from emollm.data.corpora.base import Corpus
 from emollm.data.corpora.faults import Faults
-from emollm.data.corpora.files import archives, find_table, parts_of, sound_files, stem_of, tell_left_out
+from emollm.data.corpora.files import (
+    archives,
+    find_table,
+    or_unpack,
+    parts_of,
+    sound_files,
+    stem_of,
+    tell_left_out,
+)
 from emollm.data.corpora.rows import mend, read_rows
 from emollm.data.labels import canonical
 from emollm.data.utterance import Utterance, UtteranceTable
@@ -82,7 +90,7 @@ class Meld(Corpus):
         if not any(tables.values()):
             raise UserError(
                 f"{self.name}: there is no train_sent_emo.csv, dev_sent_emo.csv or test_sent_emo.csv below "
-                f"{folder}: point root at the folder of the corpus."
+                f"{folder}: {or_unpack(folder, 'point root at the folder of the corpus')}."
             )
         clips = _clips(folder) if self.audio else {}
         faults = Faults()

@@ -14,6 +14,7 @@ from emollm.data.corpora.files import (
     archives,
     by_stem,
     find_table,
+    or_unpack,
     parts_of,
     sound_files,
     stem_of,
@@ -86,8 +87,8 @@ class MspPodcast(Corpus):
         file = find_table(folder, *_TABLES)
         if file is None:
             raise UserError(
-                f"{self.name}: there is no Labels/labels_consensus.csv or .json below {folder}: point root at the "
-                "folder of the corpus."
+                f"{self.name}: there is no Labels/labels_consensus.csv or .json below {folder}: "
+                f"{or_unpack(folder, 'point root at the folder of the corpus')}."
             )
         faults = Faults()
         read = _json_rows if file.suffix.lower() == ".json" else read_rows

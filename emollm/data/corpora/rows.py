@@ -98,7 +98,7 @@ def read_cells(text: str, file: Path, faults: Faults) -> Iterator[Cells]:
             twice = [name for name, count in Counter(map(str.casefold, cells)).items() if name and count > 1]
             if twice:
                 raise UserError(f"{where}: two columns are called '{twice[0]}': rename or remove one of them.")
-        if not strict and last > first:
+        if not strict and (last > first or (last == lines[-1][1] and not plain_quotes and _open(body, delimiter))):
             faults.add(f"{where}: a quote is opened here and not closed: write a quote within a cell twice.")
         elif any(cells[width:]):
             faults.add(
@@ -107,6 +107,16 @@ def read_cells(text: str, file: Path, faults: Faults) -> Iterator[Cells]:
             )
         else:
             yield first + skipped, cells[:width]
+
+
+def _open(text: str, delimiter: str) -> bool:
+    """Whether the last line ends within a quote, which takes in what ought to be other cells."""
+    last = text.rstrip("\n").rpartition("\n")[2]
+    try:
+        list(_parse(last, delimiter, strict=True))
+    except _Unreadable as error:
+        return "unexpected end" in str(error)
+    return False
 
 
 def _delimiter(text: str) -> tuple[str, int, str]:

@@ -7,7 +7,7 @@ from typing import Literal
 
 from emollm.data.protocols.base import Fold, Protocol, Split, finish
 from emollm.data.protocols.parts import part_of
-from emollm.data.protocols.speakers import carve_validation, required
+from emollm.data.protocols.speakers import carve_validation, required, where
 from emollm.data.utterance import UtteranceTable
 from emollm.errors import UserError
 
@@ -43,8 +43,10 @@ class ColumnSplit(Protocol):
         unknown = Counter(value for value in values if part_of(value) is None)
         if unknown:
             found = ", ".join(f"'{value}' ({count} times)" for value, count in unknown.most_common(5))
+            first = next(row for row, value in zip(table, values, strict=True) if value in unknown)
             raise UserError(
-                f"The column '{self.column}' holds {found}: write train, validation (or dev, val) or test."
+                f"The column '{self.column}' holds {found}, first for {where(first)}: write train, validation "
+                "(or dev, val) or test."
             )
         used = [part_of(value) for value in values]
         parts = {

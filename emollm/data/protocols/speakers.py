@@ -122,19 +122,22 @@ def required(table: UtteranceTable, column: str) -> list[object]:
     """The values of a column that every utterance must have.
 
     Raises:
-        UserError: when some have none.
+        UserError: when some have none, or it is no column.
     """
     values = table.values(column)
+    if any(isinstance(value, dict) for value in values):
+        raise UserError(f"'{column}' is no column of the table: name one that holds a word or a number.")
     missing = [row for row, value in zip(table, values, strict=True) if value is None]
     if missing:
         raise UserError(
-            f"{len(missing)} of {len(table)} utterances have no '{column}' (the first: {_where(missing[0])}): "
+            f"{len(missing)} of {len(table)} utterances have no '{column}' (the first: {where(missing[0])}): "
             "fill the column, or choose another protocol."
         )
     return values
 
 
-def _where(row: Utterance) -> str:
+def where(row: Utterance) -> str:
+    """An utterance as an error names it."""
     return str(row.path) if row.path is not None else row.key
 
 

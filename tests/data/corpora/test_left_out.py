@@ -37,6 +37,12 @@ def test_archives_are_to_be_unpacked(tmp_path, archive):
         Shemo(plant(tmp_path, archive, "__MACOSX/._x.zip")).read()
 
 
+@pytest.mark.parametrize(("reader", "arguments"), [(Iemocap, {}), (Meld, {}), (MspPodcast, {})])
+def test_a_corpus_that_is_all_packed_is_to_be_unpacked(tmp_path, reader, arguments):
+    with pytest.raises(UserError, match=r"below .*: unpack the archives there .all\.tar\.gz.\."):
+        reader(plant(tmp_path, "all.tar.gz"), **arguments).read()
+
+
 def test_a_misspelt_emotion_of_ased_is_a_label(tmp_path):
     root = plant(tmp_path, "05Angry/aa5-01-01-01-01.wav", "05Angry/a5-01-01-01-01.wav")
     assert Ased(root).read().values("label") == ["angry", "aa"]

@@ -68,6 +68,15 @@ def test_quotes_that_are_not_closed_swallow_nothing(tmp_path):
     assert "t.csv, line 2: a quote is opened here and not closed" in faults.found[0]
 
 
+def test_a_quote_that_the_last_row_does_not_close(tmp_path):
+    faults = Faults()
+    save(tmp_path / "t.csv", 'file,speaker,text\na.wav,x,hi\nb.wav,"y,ho\n')
+    assert [row["file"] for _, row in read_rows(tmp_path / "t.csv", ["file"], faults)] == ["a.wav"]
+    assert "t.csv, line 3: a quote is opened here and not closed" in faults.found[0]
+    save(tmp_path / "t.tsv", 'file\ttext\na.wav\t"Yes\n')
+    assert read_rows(tmp_path / "t.tsv", ["file"], Faults())[0][1]["text"] == '"Yes', "in a TSV a plain character"
+
+
 def test_quotes_within_cells(tmp_path):
     save(tmp_path / "t.csv", 'filename,text\na.wav,"He said "yes" to me"\n')
     save(tmp_path / "t.tsv", 'filename\ttext\na.wav\t"Yes" he said\nb.wav\t5" of rain\n')

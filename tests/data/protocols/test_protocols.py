@@ -315,3 +315,14 @@ def test_leave_one_speaker_out_on_emodb(corpora_root):
     rows = Emodb(str(corpora_root / "emodb")).read()
     sizes = [len(LeaveOneSpeakerOut(fold).split(rows).test) for fold in LeaveOneSpeakerOut().folds(rows)]
     assert sizes == [49, 58, 43, 38, 55, 35, 61, 69, 56, 71], "Burkhardt et al. 2005"
+
+
+def test_a_misspelt_part_is_told_with_its_first_utterance():
+    wrong = table(9).map(lambda row: replace(row, split="tset") if row.split == "test" else row)
+    with pytest.raises(UserError, match=r"holds 'tset' \(\d+ times\), first for .+: write train"):
+        ColumnSplit().split(wrong)
+
+
+def test_what_is_no_column_is_refused_as_one():
+    with pytest.raises(UserError, match="'extra' is no column of the table"):
+        FoldColumn("extra").split(table(9))
