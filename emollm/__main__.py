@@ -110,9 +110,9 @@ def main(argv: list[str] | None = None) -> int:
         print(f"emollm: interrupted; {_GO_ON.get(verb, 'nothing is kept')}.", file=sys.stderr)
         return 130
     except OSError as error:
-        if error.errno == errno.ENOSPC:  # written to, a file no longer tells its name
+        if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):  # written to, a file no longer tells its name
             place, then = error.filename or "the output or the cache", _GO_ON.get(verb, "try again")
-            print(f"emollm: the disk of {place} is full: make room; {then}.", file=sys.stderr)
+            print(f"emollm: the disk of {place} is full, or your share of it: make room; {then}.", file=sys.stderr)
             return 2
         if error.errno not in _PLACES or error.filename is None:
             raise

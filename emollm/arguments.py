@@ -28,7 +28,12 @@ def fault_of(error: Exception) -> str:
     # It takes any value for a path first, and None for a choice of an optional field.
     text = re.sub(r"- Expected a path but .* either not accessible or invalid - ", "", text)
     tried = r"Does not validate against any of the Union .*?Errors: - (.*) - Expected a <class 'NoneType'>.*"
-    return re.sub(tried, r"\1", text)
+    text = re.sub(tried, r"\1", text)
+    text = re.sub(r"Type \S.*? expects a function or a callable class: (.*?)\. Got value: .*", r"\1", text)
+    text = re.sub(
+        r"Expected a dot import path string: (\S+)", r"'\1' is no class; write package.module.Class", text
+    )
+    return re.sub(r"Unable to load config '(.*?)' - .*", r"'\1' is neither a file nor a mapping of options", text)
 
 
 def chosen(option: str, asked: str | Sequence[str] | None, known: Sequence[str]) -> list[str]:

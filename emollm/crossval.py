@@ -84,30 +84,6 @@ def folds_of(args: Sequence[str]) -> Folds:
     return Folds([str(fold) for fold in folds], flag, digest(table))
 
 
-def hold(output: Path) -> int | None:
-    """Wait until nobody else works in a folder, and keep it until the lock, and each of its heirs, is closed.
-
-    The processes of the folds inherit it: one that outlives a call killed by SIGKILL still writes there.
-
-    Returns:
-        The open lock; None where the system or the file system has no such locks.
-    """
-    try:
-        import fcntl
-    except ImportError:
-        return None
-    lock = os.open(output / ".lock", os.O_RDWR | os.O_CREAT, 0o666)
-    try:
-        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        print(f"An earlier call, or a fold that outlived it, is at work in {output}: waiting.", file=sys.stderr)
-        fcntl.flock(lock, fcntl.LOCK_EX)
-    except OSError:
-        os.close(lock)
-        return None
-    return lock
-
-
 def pairs(args: Sequence[str]) -> list[tuple[str, str]]:
     """Options and their values, written ``--name value`` or ``--name=value``."""
     found: list[tuple[str, str]] = []

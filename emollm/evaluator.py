@@ -268,7 +268,7 @@ class Evaluator:
         trained = self.module.trained_on
         if self.module.name != "untrained model":
             audit["lines"] = [*lines(trained, parts, self.part), *audit["lines"]]
-        audit["lines"] += self.data.recognised_lines(self.part)
+        audit["lines"] += self.data.recognised_lines(self.part, whole)
         calibration = self.module.calibration
         return {
             "title": f"{self.part.capitalize()} of {self.module.name}",

@@ -1,9 +1,10 @@
-"""Files that appear whole or not at all."""
+"""Files that appear whole or not at all, and folders in which one process works at a time."""
 
 from __future__ import annotations
 
 import contextlib
 import os
+import sys
 from pathlib import Path
 from uuid import uuid4
 
@@ -32,3 +33,29 @@ def write_text(file: Path, content: str) -> None:
         OSError: as ``write_bytes``.
     """
     write_bytes(file, content.encode("utf-8"))
+
+
+def hold(folder: Path, who: str) -> int | None:
+    """Wait until nobody else works in a folder, and keep it until the lock, and each of its heirs, is closed.
+
+    Args:
+        folder: must exist; the lock is a hidden file in it.
+        who: may be at work there, for the line that tells of waiting.
+
+    Returns:
+        The open lock; None where the system or the file system has no such locks.
+    """
+    try:
+        import fcntl
+    except ImportError:
+        return None
+    lock = os.open(folder / ".lock", os.O_RDWR | os.O_CREAT, 0o666)
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        print(f"{who} is at work in {folder}: waiting.", file=sys.stderr, flush=True)
+        fcntl.flock(lock, fcntl.LOCK_EX)
+    except OSError:
+        os.close(lock)
+        return None
+    return lock

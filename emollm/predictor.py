@@ -74,8 +74,10 @@ class Predictor:
             sample_rate: of arrays, in hertz.
 
         Raises:
-            UserError: when the source is none of these, or arrays and paths are mixed.
+            UserError: when the source is none of these, arrays and paths are mixed, or the rate is no number.
         """
+        if isinstance(sample_rate, bool) or not isinstance(sample_rate, int | np.integer) or sample_rate < 1:
+            raise UserError(f"sample_rate is {sample_rate!r}: give a whole number of hertz.")
         rows: dict[int, dict[str, Any]] = {}
         for places, items in self._batches(source, sample_rate):
             places_of = defaultdict(list)  # a table may name a recording twice
@@ -129,9 +131,15 @@ def load(
         device: where the model runs, as torch names it.
 
     Raises:
-        emollm.errors.UserError: when there is no such model, or its frozen parts cannot be had.
+        emollm.errors.UserError: when there is no such model or device, or its frozen parts cannot be had.
     """
-    return Predictor(factory.load(path).to(device), transcriber)
+    try:
+        place = torch.empty(0, device=device).device
+    except (RuntimeError, AssertionError, TypeError) as error:
+        raise UserError(
+            f"device is {device!r}, which is not here: give cpu, or cuda where there is a GPU."
+        ) from error
+    return Predictor(factory.load(path).to(place), transcriber)
 
 
 def _given(source: Any) -> str | Path | pd.DataFrame | list[Any]:
@@ -143,7 +151,7 @@ def _given(source: Any) -> str | Path | pd.DataFrame | list[Any]:
     if isinstance(source, (str, Path, pd.DataFrame)):
         return source
     if isinstance(source, np.ndarray):
-        return [source]
+        return source.ravel().tolist() if source.dtype.kind in "UO" else [source]
     if isinstance(source, torch.Tensor) or not isinstance(source, Iterable):
         raise UserError(f"What to predict on is of type {type(source).__name__}: {_TAKES}.")
     items = list(source)

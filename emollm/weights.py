@@ -92,6 +92,7 @@ def write_folder(module: EmotionModule, folder: Path) -> None:
 
     The folder appears whole or not at all.
     """
+    from safetensors import SafetensorError
     from safetensors.torch import save_file
 
     folder = folder.expanduser()
@@ -117,6 +118,9 @@ def write_folder(module: EmotionModule, folder: Path) -> None:
             path.chmod(0o755 if path.is_dir() else 0o644)
         shutil.rmtree(folder, ignore_errors=True)
         os.replace(scratch, folder)
+    except SafetensorError as error:  # of a full disk too
+        shutil.rmtree(scratch, ignore_errors=True)
+        raise UserError(f"{folder} cannot be written: {error}.") from error
     except BaseException:
         shutil.rmtree(scratch, ignore_errors=True)
         raise

@@ -193,7 +193,7 @@ BAD = {
     ),
     "protocol": (
         [*FIT, "--data.protocol", "Nonsense"],
-        '"data.protocol": Expected a dot import path string: Nonsense.',
+        "'Nonsense' is no class; write package.module.Class",
     ),
     "no corpora": (["fit"], "data.corpora is empty"),
     "missing corpus": (FIT, "ravdess: correct the path, or set EMOLLM_DATA"),
@@ -313,7 +313,7 @@ def test_a_full_disk_is_one_sentence(small_run, tmp_path, capsys, monkeypatch):
     assert main([*args, "--output", str(tmp_path)]) == 2
     err = capsys.readouterr().err.strip().splitlines()[-1]
     assert err.startswith(
-        "emollm: the disk of the output or the cache is full: make room; the same command goes on"
+        "emollm: the disk of the output or the cache is full, or your share of it: make room; the same command"
     )
 
 

@@ -2,17 +2,52 @@
 
 from __future__ import annotations
 
+import io
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
+import torch
+from lightning.fabric.plugins.io import TorchCheckpointIO
 from lightning.pytorch import LightningModule, Trainer
 from lightning.pytorch.callbacks import ModelCheckpoint
 from torch import Tensor
 
 from emollm.calibrate import calibrate, file_beside, read_beside, tell_fault
+from emollm.errors import UserError
+from emollm.files import write_bytes
+from emollm.metrics import FIGURES
+
+_FIGURES = {f"val/{name}" for name in FIGURES}
 
 
-class BestCheckpoint(ModelCheckpoint):
+class WholeFiles(TorchCheckpointIO):
+    """Writes a checkpoint beside the one that is there, then puts it in its place.
+
+    Lightning's own writes below the system's scratch folder and moves: from another file system that is a copy,
+    and a run killed meanwhile, or a full disk, takes the last good state with it.
+    """
+
+    def save_checkpoint(self, checkpoint: dict[str, Any], path: str | Path, storage_options: Any = None) -> None:
+        """Write to a local path at one stroke; to a place with a protocol (s3://…) as Lightning does."""
+        if "://" in str(path):
+            super().save_checkpoint(checkpoint, path, storage_options)
+            return
+        content = io.BytesIO()
+        torch.save(checkpoint, content)
+        write_bytes(Path(path), content.getvalue())
+
+
+class Checkpoint(ModelCheckpoint):
+    """One file, whole at any time."""
+
+    def setup(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
+        """Choose how files are written, unless the user has chosen."""
+        if type(trainer.strategy.checkpoint_io) is TorchCheckpointIO:
+            trainer.strategy.checkpoint_io = WholeFiles()
+        super().setup(trainer, pl_module, stage)
+
+
+class BestCheckpoint(Checkpoint):
     """Keeps the weights that did best on the validation part, as ``checkpoints/best.ckpt``.
 
     The temperature that fits their confidences to the validation part lies beside, in ``best.calibration.json``.
@@ -32,6 +67,21 @@ class BestCheckpoint(ModelCheckpoint):
         if self.monitor in monitor_candidates:
             super()._save_topk_checkpoint(trainer, monitor_candidates)
 
+    def on_validation_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Save, if it is the best; and tell of a figure that there is not, before training if it is checked then.
+
+        Raises:
+            UserError: when validation gives figures, and the one to go by is none of them.
+        """
+        known = {name for name in trainer.callback_metrics if name.startswith("val/")}
+        # A model that only transcribes gives word errors, and no best of what the monitor is by default.
+        if known and self.monitor.startswith("val/") and self.monitor not in known | _FIGURES:
+            raise UserError(
+                f"best.monitor is {self.monitor}, and validation gives none of that name: choose one of "
+                f"{', '.join(sorted(known))}."
+            )
+        super().on_validation_end(trainer, pl_module)
+
     def _save_checkpoint(self, trainer: Trainer, filepath: str) -> None:
         super()._save_checkpoint(trainer, filepath)
         calibration = calibrate(trainer.lightning_module, trainer.datamodule.parts.name)
@@ -47,7 +97,7 @@ class BestCheckpoint(ModelCheckpoint):
             tell_fault(calibration, file_beside(Path(self.best_model_path)))
 
 
-class LastCheckpoint(ModelCheckpoint):
+class LastCheckpoint(Checkpoint):
     """Keeps the state to resume from, as ``checkpoints/last.ckpt``.
 
     Args:

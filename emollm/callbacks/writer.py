@@ -18,6 +18,7 @@ from emollm.callbacks.rows import TEXT, Place, Row, Rows, line_of, scan
 from emollm.callbacks.settings import Settings, differences
 from emollm.data.utterance import Utterance, UtteranceTable
 from emollm.errors import UserError
+from emollm.files import hold
 from emollm.prediction import Prediction, columns, name_of
 from emollm.report.tables import predictions_table
 
@@ -53,6 +54,7 @@ class PredictionWriter(Callback):
         self.jsonl = self.output / "predictions.jsonl"
         self.csv = self.output / "predictions.csv"
         self._stream: IO[str] | None = None
+        self._lock: int | None = None
         self._stamps: dict[str, str | None] = {}
 
     # -- in a run -------------------------------------------------------------------------------------------
@@ -66,6 +68,7 @@ class PredictionWriter(Callback):
         data, outcome = trainer.datamodule, None
         if trainer.is_global_zero:
             try:
+                self._hold()
                 done = self.start(data.table)
                 if done:
                     text = f"{len(done)} of {len(data.table)} recordings were done before; going on."
@@ -95,6 +98,10 @@ class PredictionWriter(Callback):
         """Wait until every process has written its rows."""
         self.close()
         trainer.strategy.barrier("predictions are written")
+
+    def on_exception(self, trainer: Trainer, module: LightningModule, exception: BaseException) -> None:
+        """Let others work in the folder; Lightning tears down no callbacks then."""
+        self.close()
 
     # -- files ----------------------------------------------------------------------------------------------
 
@@ -165,10 +172,13 @@ class PredictionWriter(Callback):
         self._stream.flush()
 
     def close(self) -> None:
-        """Close the file."""
+        """Close the file, and let others work in the folder."""
         if self._stream is not None:
             self._stream.close()
             self._stream = None
+        if self._lock is not None:
+            os.close(self._lock)
+            self._lock = None
 
     def finish(self, table: UtteranceTable, console: Console | None = None) -> None:
         """Merge what all processes wrote, in the order of the table, write the CSV, and say what was done.
@@ -177,6 +187,19 @@ class PredictionWriter(Callback):
             UserError: when not one of the recordings could be labelled, so that a script notices.
         """
         self.close()
+        self._hold()
+        try:
+            self._finish(table, console or Console())
+        finally:
+            self.close()
+
+    def _hold(self) -> None:
+        """Two at once would replace what the other one appends to."""
+        self.output.mkdir(parents=True, exist_ok=True)
+        if self._lock is None:
+            self._lock = hold(self.output, "Another emollm predict")
+
+    def _finish(self, table: UtteranceTable, console: Console) -> None:
         places = {row["path"]: place for row, place in scan([self.jsonl, *self._shards()])}
         order = {name_of(row): index for index, row in enumerate(table)}
         names = sorted(places, key=lambda name: order.get(name, len(order)))
@@ -184,7 +207,6 @@ class PredictionWriter(Callback):
         written = [(row["path"] in order, bool(row.get("error")), place) for row, place in scan([self.jsonl])]
         rows = Rows([place for mine, _, place in written if mine])
         errors, before = sum(failed for mine, failed, _ in written if mine), len(written) - len(rows)
-        console = console or Console()
         console.print(predictions_table(rows))
         more = f"; {before} of earlier calls, of other recordings, stand behind them" if before else ""
         console.print(f"{len(rows)} recordings, {errors} with an error{more}. Written:", highlight=False)

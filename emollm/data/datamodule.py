@@ -7,23 +7,21 @@ from dataclasses import replace
 from itertools import islice
 from typing import Literal
 
-from torch.utils.data import DataLoader
-
 from emollm.data.ablations import Ablation
 from emollm.data.audit import Audit, audit
 from emollm.data.augment import Augmentation
-from emollm.data.batch import Item, UtteranceDataset
+from emollm.data.batch import UtteranceDataset
 from emollm.data.context import USUAL_TURNS, with_context
 from emollm.data.corpora import Corpus
 from emollm.data.encode import fill, open_store
 from emollm.data.features import FeatureCache, FeatureStore
 from emollm.data.labels import LabelSet
-from emollm.data.loaders import lengths_of, loader
+from emollm.data.loaders import Loader, Loaders, place_of
 from emollm.data.mixing import Mixing
 from emollm.data.named import named
 from emollm.data.protocols import Protocol, SpeakerSplit, Split
 from emollm.data.refusals import refuse_empty, refuse_no_context, refuse_one_name, tell_faults, tell_one_corpus
-from emollm.data.sampler import EpochSampler, OrderedSampler, usual_batch_size
+from emollm.data.sampler import usual_batch_size
 from emollm.data.sounds import FILE, SoundIndex
 from emollm.data.transcribing import TranscribingData
 from emollm.data.utterance import UtteranceTable
@@ -48,7 +46,8 @@ class EmotionData(TranscribingData):
             prediction on a GPU, which is faster by it, 32.
         batch_tokens: tokens a batch, padding counted, in the place of ``batch_size``: many short utterances or
             a few long ones, so that a long one takes no more memory than many short ones. A second of sound
-            counts as 10, four letters as one; an utterance that alone has more is a batch of its own.
+            counts as 10; four letters, those of the prompt and the labels too, as one. An utterance that alone
+            has more is a batch of its own.
         num_workers: processes that decode sound; 0 decodes in the main process.
         min_seconds: shorter recordings are reported as broken.
         max_seconds: longer recordings are reported as broken.
@@ -110,7 +109,6 @@ class EmotionData(TranscribingData):
         """How the test part is changed; set by who measures what a model takes from each input."""
         self._split: Split | None = None
         self._ready: set[str] = set()
-        self._recognised: dict[str, int] = {}
         self._store: FeatureStore | None = None
 
     def again(self) -> EmotionData:
@@ -163,14 +161,6 @@ class EmotionData(TranscribingData):
         copies = self.training if "train" in names else UtteranceTable()
         self._store = self._features(used + copies.where(lambda row: row.speed != 1))
         self._ready |= set(names)
-
-    def recognised_lines(self, part: str) -> list[str]:
-        """What a reader of figures must know of transcripts that are not the corpus's own."""
-        count = self._recognised.get(part, 0)
-        if not count:
-            return []
-        whole = len(getattr(self.parts, part))
-        return [f"{count} of {whole} transcripts of {part} were written by {self.transcriber}, not by the corpus."]
 
     @property
     def _writes(self) -> bool:
@@ -248,44 +238,25 @@ class EmotionData(TranscribingData):
 
     # -- loaders --------------------------------------------------------------------------------------------
 
-    def train_dataloader(self) -> DataLoader[list[Item]]:
+    def train_dataloader(self) -> Loader:
         """Shuffled by seed and epoch; a run resumed in the middle of an epoch goes on where it stopped."""
         table = self.training
-        lengths = lengths_of(table, self._hears, self.sounds)(range(len(table))) if self.bucket else None
-        sampler = EpochSampler(
-            len(table),
-            self._size,
-            self.seed,
-            self.mixing.weights(table),
-            lengths,
-            self._place,
-            self.trainer.global_rank,
-            self.trainer.world_size,
-            self.batch_tokens,
+        dataset = self._dataset(table, self.augmentation, self._store)
+        return self._loaders.shuffled(
+            dataset, self.seed, self.mixing.weights(table), lambda: place_of(self.trainer)
         )
-        return self._loader(self._dataset(table, self.augmentation, self._store), sampler)
 
-    def heard_dataloader(self, table: UtteranceTable) -> DataLoader[list[Item]]:
+    def heard_dataloader(self, table: UtteranceTable) -> Loader:
         """A part of the run's data as it is, each utterance once over all processes."""
-        return self._in_order(self._dataset(table, store=self._store))
+        return self._loaders.in_order(self._dataset(table, store=self._store))
 
-    def _place(self) -> tuple[int, int]:
-        """Epoch to begin with, and how many of its batches this process consumed before an interruption."""
-        epochs = self.trainer.fit_loop.epoch_progress.current
-        batches = self.trainer.fit_loop.epoch_loop.batch_progress
-        if epochs.ready == epochs.processed:
-            return epochs.processed, 0
-        if batches.is_last_batch:
-            return epochs.processed + 1, 0
-        return epochs.processed, batches.current.ready
-
-    def val_dataloader(self) -> DataLoader[list[Item]] | list[DataLoader[list[Item]]]:
+    def val_dataloader(self) -> Loader | list[Loader]:
         """The validation part; no loader where there is none."""
         assert self.parts is not None
         table = self.parts.validation
-        return self._in_order(self._dataset(table, store=self._store)) if len(table) else []
+        return self._loaders.in_order(self._dataset(table, store=self._store)) if len(table) else []
 
-    def test_dataloader(self) -> DataLoader[list[Item]]:
+    def test_dataloader(self) -> Loader:
         """The test part, under the ablation if there is one."""
         assert self.parts is not None
         table, faults = self.parts.test, {}
@@ -297,23 +268,31 @@ class EmotionData(TranscribingData):
                 table, faults = self._transcribed(table)
         dataset = self._dataset(table, store=self._store)
         dataset.faults = {**self._faults, **faults}
-        return self._in_order(dataset)
+        return self._loaders.in_order(dataset)
 
-    def predict_dataloader(self) -> DataLoader[list[Item]] | list[DataLoader[list[Item]]]:
+    def predict_dataloader(self) -> Loader | list[Loader]:
         """What ``table`` was set to; no loader where that is nothing."""
         if self.table is None:
             raise UserError("There is nothing to predict on: name a folder, a list or a table.")
-        return self._in_order(self._dataset(self.table)) if len(self.table) else []
+        return self._loaders.in_order(self._dataset(self.table)) if len(self.table) else []
 
-    def _in_order(self, dataset: UtteranceDataset) -> DataLoader[list[Item]]:
-        lengths = lengths_of(dataset.table, dataset.decode, self.sounds) if self.bucket else None
-        ranks = (self.trainer.global_rank, self.trainer.world_size)
-        sampler = OrderedSampler(len(dataset), self._size, lengths, *ranks, tokens=self.batch_tokens)
-        return self._loader(dataset, sampler)
-
-    def _loader(self, dataset: UtteranceDataset, sampler: EpochSampler | OrderedSampler) -> DataLoader[list[Item]]:
-        pin_memory = self.trainer.strategy.root_device.type == "cuda"
-        return loader(dataset, sampler, self.labels.names, self.num_workers, pin_memory)
+    @property
+    def _loaders(self) -> Loaders:
+        trainer, module = self.trainer, self.trainer.lightning_module
+        hears = self._hears and getattr(module, "built", False)
+        return Loaders(
+            labels=self.labels.names,
+            index=self.sounds,
+            size=self._size,
+            tokens=self.batch_tokens,
+            bucket=self.bucket,
+            letters=getattr(module, "prompt_letters", 0),
+            window=module.audio_backbone.padded_to if hears else None,
+            workers=self.num_workers,
+            rank=trainer.global_rank,
+            world_size=trainer.world_size,
+            pin_memory=trainer.strategy.root_device.type == "cuda",
+        )
 
     def _dataset(
         self, table: UtteranceTable, augmentation: Augmentation | None = None, store: FeatureStore | None = None

@@ -13,7 +13,7 @@ from torch.utils.data import DataLoader
 from emollm.data.augment import Augmentation
 from emollm.data.batch import Batch, Collate, UtteranceDataset
 from emollm.data.features import FeatureCache, FeatureStore, as_stored
-from emollm.data.loaders import lengths_of
+from emollm.data.loaders import heard_seconds, lengths_of
 from emollm.data.processes import gather, mine, say
 from emollm.data.sampler import in_batches_of_tokens
 from emollm.data.sounds import SoundIndex
@@ -50,7 +50,7 @@ def open_store(
     elif augmentation.changes_waveform:
         reason = "the waveform is augmented"
     else:
-        size = estimate_gb(backbone, sum(index.all_seconds(table)))
+        size = estimate_gb(backbone, sum(heard_seconds(table, index)))
         if size <= cache.max_gb:
             return FeatureStore(cache.path, settings, index)
         reason = f"it would take {size:.1f} GB, more than data.cache.max_gb ({cache.max_gb:g})"
@@ -91,7 +91,7 @@ def fill(
     missing = gather([row for row, there in enumerate(held) if not there])[0]
     if not missing:
         return
-    seconds = store.index.all_seconds(dataset.table)
+    seconds = heard_seconds(dataset.table, store.index)
     size = estimate_gb(backbone, sum(seconds))
     say(
         f"Features: {len(missing)} of {len(held)} utterances are encoded now, {size:.2f} GB in all: {store.folder}"
@@ -101,7 +101,8 @@ def fill(
     if rows:
         backbone.to(device)
         if tokens:
-            batches = in_batches_of_tokens(rows, lengths_of(dataset.table, True, store.index), tokens)[::-1]
+            lengths = lengths_of(dataset.table, True, store.index, window=backbone.padded_to)
+            batches = in_batches_of_tokens(rows, lengths, tokens)[::-1]
         else:
             batches = [rows[start : start + batch_size] for start in range(0, len(rows), batch_size)]
         loader, text = _loader(dataset, batches, workers), f"Encoding {len(rows)} utterances once"

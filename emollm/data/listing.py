@@ -22,7 +22,8 @@ def recordings(source: str | Path | pd.DataFrame | Iterable[str | Path]) -> Utte
 
     Args:
         source: a folder (read recursively), a sound file, a text file with one path a line, a table (CSV, TSV,
-            JSONL) with at least a column of paths, a list of paths, or a DataFrame like the table.
+            JSONL) with at least a column of paths, a list of paths, or a DataFrame like the table. What a text
+            file names twice is one utterance; a list and a DataFrame have a row for each.
 
     Raises:
         UserError: when there is nothing of the kind.
@@ -30,7 +31,7 @@ def recordings(source: str | Path | pd.DataFrame | Iterable[str | Path]) -> Utte
     if isinstance(source, pd.DataFrame):
         return Table("table").read_frame(source)
     if not isinstance(source, (str, Path)):
-        return _from_paths([Path(path) for path in source])
+        return UtteranceTable(Utterance(id=str(path), path=Path(path)) for path in source)
     path = Path(source).expanduser()
     if path.is_dir():
         files = find_sound_files(path)

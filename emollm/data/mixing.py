@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 from dataclasses import dataclass
 
@@ -46,7 +47,7 @@ class Mixing:
                 f"data.mixing.corpora gives shares to {', '.join(sorted(self.corpora)) or 'none'}, but the "
                 f"training part holds {', '.join(sorted(corpora))}: name each of these once."
             )
-        if min(self.corpora.values()) <= 0:
+        if not all(0 < share < math.inf for share in self.corpora.values()):
             raise UserError(
                 "data.mixing.corpora: a share must be above zero; leave out of data.corpora what is not wanted."
             )

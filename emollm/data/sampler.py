@@ -70,7 +70,9 @@ class EpochSampler(DistributedSampler[list[tuple[int, int]]]):
         self.lengths = lengths
         self.place = place
         self.tokens = tokens
-        self._batches = len(self._by_tokens(range(size))) if tokens else -(-(size // world_size) // batch_size)
+        self._batches = -(-(size // world_size) // batch_size)
+        if tokens:
+            self._batches = len(self._by_tokens(self._typical()))
 
     def __len__(self) -> int:
         return self._batches
@@ -88,11 +90,21 @@ class EpochSampler(DistributedSampler[list[tuple[int, int]]]):
                 yield [(self.epoch, index) for index in batch[self.rank :: self.num_replicas][:share]]
 
     def _draw(self, generator: torch.Generator) -> list[int]:
-        """The utterances of an epoch in random order."""
+        """The utterances of an epoch in random order, as many for each process."""
         if self.weights is None:
-            return torch.randperm(self.size, generator=generator).tolist()
+            # Left out are others in each epoch, and not the longest, which would stand last.
+            return torch.randperm(self.size, generator=generator).tolist()[
+                : self.size // self.num_replicas * self.num_replicas
+            ]
         weights = torch.tensor(self.weights, dtype=torch.double)
         return torch.multinomial(weights, self.size, replacement=True, generator=generator).tolist()
+
+    def _typical(self) -> list[int]:
+        """An epoch to count batches by: no other needs more of them, but where utterances are drawn by weights."""
+        if self.weights is not None:
+            return self._draw(torch.Generator().manual_seed(self.seed))
+        longest = sorted(range(self.size), key=lambda index: -self.lengths[index])
+        return longest[: self.size // self.num_replicas * self.num_replicas]
 
     def _of_utterances(self, generator: torch.Generator) -> list[list[int]]:
         """An epoch in batches of so many utterances, all processes' together."""
@@ -108,9 +120,14 @@ class EpochSampler(DistributedSampler[list[tuple[int, int]]]):
 
     def _of_tokens(self, generator: torch.Generator) -> list[list[int]]:
         """An epoch in batches of so many tokens, all processes' together, and as many of them as in any epoch."""
-        batches: list[list[int]] = []
-        while len(batches) < len(self):  # utterances drawn by weights may be shorter than those of the table
-            batches += self._by_tokens(self._draw(generator))
+        batches = self._by_tokens(self._draw(generator))
+        while len(batches) < len(self):  # other utterances were drawn, or left out: half a batch is one too
+            longest = max(range(len(batches)), key=lambda number: len(batches[number]))
+            half = len(batches[longest]) // (2 * self.num_replicas) * self.num_replicas
+            if not half:
+                break
+            batches.append(batches[longest][half:])
+            batches[longest] = batches[longest][:half]
         return [batches[number] for number in torch.randperm(len(batches), generator=generator)[: len(self)]]
 
     def _by_tokens(self, order: Sequence[int]) -> list[list[int]]:

@@ -22,6 +22,10 @@ _THREADS = 8
 _BLOCK = 1 << 20
 
 
+State = tuple[int, ...]
+"""Of a file: its size, when its bytes were changed, and when anything of it was."""
+
+
 class Sound(NamedTuple):
     """What is known of one sound file."""
 
@@ -32,7 +36,7 @@ class Sound(NamedTuple):
 
 
 class SoundIndex:
-    """Remembers sound files by path, size and time of change, so that a corpus is not read at every start.
+    """Remembers sound files by path, size and times of change, so that a corpus is not read at every start.
 
     A file of one JSON array a line, which processes append to; a line that was cut off is passed over. The file
     may be deleted at any time: it only saves work.
@@ -44,7 +48,7 @@ class SoundIndex:
 
     def __init__(self, file: Path | None = None) -> None:
         self.file = file
-        self._known: dict[str, tuple[int, int, Sound]] | None = {} if file is None else None
+        self._known: dict[str, tuple[State, Sound]] | None = {} if file is None else None
 
     def known(self, path: Path) -> Sound | None:
         """What is known of a file as it is now, without reading it.
@@ -52,9 +56,8 @@ class SoundIndex:
         Raises:
             OSError: when there is no such file.
         """
-        state = path.stat()
-        size, changed, sound = self._entries().get(os.path.abspath(path), (-1, -1, None))
-        return sound if (size, changed) == (state.st_size, state.st_mtime_ns) else None
+        state, sound = self._entries().get(os.path.abspath(path), (None, None))
+        return sound if state == _state(path) else None
 
     def sound(self, path: Path) -> Sound:
         """What is known of a file; it is read if that is nothing.
@@ -65,13 +68,12 @@ class SoundIndex:
         known = self.known(path)
         if known is not None:
             return known
-        name, state = os.path.abspath(path), path.stat()
-        sound = _examine(name, state.st_size, state.st_mtime_ns)
-        if self.file is not None and time.time() - state.st_mtime > _JUST_NOW:
-            entry = (state.st_size, state.st_mtime_ns, sound)
-            self._entries()[name] = entry
+        name, state = os.path.abspath(path), _state(path)
+        sound = _examine(name, state)
+        if self.file is not None and time.time() - state[1] / 1e9 > _JUST_NOW:
+            self._entries()[name] = (state, sound)
             with contextlib.suppress(OSError):  # a full or locked disk: the next run reads the file again
-                self._append(name, *entry)
+                self._append(name, state, sound)
         return sound
 
     def seconds(self, utterance: Utterance) -> float:
@@ -101,15 +103,15 @@ class SoundIndex:
             lines = self.file.read_bytes().splitlines() if self.file is not None and self.file.is_file() else []
             for line in lines:
                 with contextlib.suppress(ValueError, TypeError):
-                    name, size, changed, digest, seconds = json.loads(line)
-                    entries[name] = (size, changed, Sound(digest, seconds))
+                    name, *state, digest, seconds = json.loads(line)
+                    entries[name] = (tuple(state), Sound(digest, seconds))
             self._known = entries  # at one stroke, as threads may ask at once
         return self._known
 
-    def _append(self, name: str, size: int, changed: int, sound: Sound) -> None:
+    def _append(self, name: str, state: State, sound: Sound) -> None:
         assert self.file is not None
         self.file.parent.mkdir(parents=True, exist_ok=True)
-        line = json.dumps([name, size, changed, *sound]) + "\n"
+        line = json.dumps([name, *state, *sound]) + "\n"
         # One write in append mode: the system puts it behind whatever other processes wrote.
         descriptor = os.open(self.file, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o666)
         try:
@@ -118,8 +120,14 @@ class SoundIndex:
             os.close(descriptor)
 
 
+def _state(path: Path) -> State:
+    found = path.stat()
+    # The last one no program can set back, as cp -p, rsync and tar do with the one before.
+    return found.st_size, found.st_mtime_ns, found.st_ctime_ns
+
+
 @lru_cache(maxsize=1 << 12)
-def _examine(name: str, size: int, changed: int) -> Sound:
+def _examine(name: str, state: State) -> Sound:
     """Read a file once, even where thousands of utterances are stretches of it."""
     digest = hashlib.sha256()
     with open(name, "rb") as stream:

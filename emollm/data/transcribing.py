@@ -35,6 +35,7 @@ class TranscribingData(LightningDataModule):
         self._index = index
         self._faults: dict[str, str] = {}
         self._transcripts: dict[str, Transcripts] = {}
+        self._recognised: dict[str, int] = {}
 
     def transcripts(self) -> Transcripts:
         """Those of the transcriber; where there is none, of the one that is packaged.
@@ -47,6 +48,18 @@ class TranscribingData(LightningDataModule):
             device = self.trainer.strategy.root_device if self.trainer is not None else torch.device("cpu")
             self._transcripts[source] = Transcripts(source, self.sounds, device)
         return self._transcripts[source]
+
+    def recognised_lines(self, part: str, size: int) -> list[str]:
+        """What a reader of figures must know of transcripts that are not the corpus's own.
+
+        Args:
+            part: of the split.
+            size: utterances of it.
+        """
+        count = self._recognised.get(part, 0)
+        if not count:
+            return []
+        return [f"{count} of {size} transcripts of {part} were written by {self.transcriber}, not by the corpus."]
 
     def cued(self, table: UtteranceTable) -> UtteranceTable:
         """A table whose utterances tell of their voices, each next to the others of its speaker in the table."""

@@ -2,11 +2,12 @@
 
 from emollm.metrics.measure import ccc, measure
 from emollm.metrics.metric import EmotionMetrics
-from emollm.metrics.results import ClassResult, Result, Results
+from emollm.metrics.results import FIGURES, ClassResult, Result, Results
 from emollm.metrics.stored import from_predictions
 from emollm.metrics.words import plain_words
 
 __all__ = [
+    "FIGURES",
     "ClassResult",
     "EmotionMetrics",
     "Result",

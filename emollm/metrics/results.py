@@ -5,6 +5,9 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass
 from typing import Any
 
+FIGURES = ("wa", "ua", "macro_f1", "weighted_f1", "ece", "nll", "brier")
+"""Of a ``Result``, those that are logged."""
+
 
 @dataclass
 class ClassResult:

@@ -17,11 +17,13 @@ from emollm.data.labels import LabelSet
 from emollm.data.trained_on import Remembered, refuse_another_split, remember
 from emollm.errors import UserError
 from emollm.evaluation.calibration import Calibration
+from emollm.metrics import FIGURES
 from emollm.models.fingerprint import same_weights
 from emollm.modules.figures import Figures, Scores
 from emollm.modules.hearing import HearingModule
 from emollm.modules.optimization import Optimization, parameter_groups, part_of, rate_at
 from emollm.modules.processes import find_unused_parameters, nothing_learnt, refuse_sharding
+from emollm.modules.same_recipe import check_recipe
 from emollm.modules.shapes import check_shapes
 from emollm.modules.speaker_range import SpeakerRange
 from emollm.prediction import Prediction, from_scores
@@ -127,6 +129,11 @@ class EmotionModule(HearingModule, ABC):
     def uses_all_weights(self) -> bool:
         """Whether every step trains every trained weight."""
         return True
+
+    @property
+    def prompt_letters(self) -> int:
+        """About how many letters the LLM reads with every utterance beside the utterance's own."""
+        return 0
 
     def portable_recipe(self) -> dict[str, Any]:
         """The recipe with everything that lies in files of this machine written into it."""
@@ -245,7 +252,7 @@ class EmotionModule(HearingModule, ABC):
         if rate is not None:
             self.log(f"{prefix}/wer", rate, prog_bar=True)
         if results is not None:
-            for name in ("wa", "ua", "macro_f1", "weighted_f1", "ece", "nll", "brier"):
+            for name in FIGURES:
                 self.log(f"{prefix}/{name}", getattr(results.overall, name), prog_bar=name in ("wa", "ua"))
 
     def configure_optimizers(self) -> dict[str, Any]:
@@ -303,6 +310,7 @@ class EmotionModule(HearingModule, ABC):
             raise UserError(
                 f"This checkpoint holds a model of method '{specification['method']}', not '{self.method}'."
             )
+        check_recipe(self.recipe or {}, specification["model"])
         for part, theirs in specification["fingerprints"].items():
             mine = self.fingerprints().get(part)
             if mine is not None and not same_weights(mine, theirs):

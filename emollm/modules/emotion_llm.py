@@ -167,6 +167,15 @@ class EmotionLLM(SharedLLM):
         """Whether a prompt of this run tells of the voice in words."""
         return any("cues" in template.inputs for template in (self.templates if self._fits else [self.template]))
 
+    @property
+    def prompt_letters(self) -> int:
+        """Of the longest prompt of this run, and of the labels as answers."""
+        answers = sum(len(label) for label in self.labels)
+        listed = [answers * ("labels" in t.user or "labels" in t.system) for t in self.templates]
+        return answers + max(
+            len(t.system) + len(t.user) + more for t, more in zip(self.templates, listed, strict=True)
+        )
+
     def refuse_data(self, data: EmotionData) -> None:
         """Refuse to balance labels twice."""
         if self.label_loss.balance and data.mixing.balance:

@@ -27,6 +27,13 @@ class Optimization:
     warmup: float = 0.05
     """Share of a stage's steps."""
 
+    def __post_init__(self) -> None:
+        rates = (self.learning_rate, self.adapter_learning_rate, self.backbone_learning_rate, self.weight_decay)
+        if not all(0 <= rate < math.inf for rate in rates):
+            raise UserError("model.optimization: learning rates and weight_decay must not be negative.")
+        if not 0 <= self.warmup < 1:
+            raise UserError(f"model.optimization.warmup is {self.warmup}: it is a share, 0 or more, below 1.")
+
 
 def part_of(name: str) -> str:
     """Which part a parameter belongs to, by its name: ``adapter``, ``backbone`` or ``own``."""

@@ -7,15 +7,13 @@ from typing import TYPE_CHECKING, Any
 
 from lightning.pytorch.loggers import Logger
 
+from emollm.metrics import FIGURES
 from emollm.report.bars import bars_figure
 from emollm.report.confusion import confusion_figure, save
 from emollm.report.reliability import reliability_figure
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
-
-FIGURES = ("wa", "ua", "macro_f1", "weighted_f1", "ece", "nll", "brier")
-"""Of a row, those that TensorBoard shows."""
 
 _SPEAKERS = 60  # more bars than this nobody can read
 

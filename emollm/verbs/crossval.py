@@ -38,7 +38,8 @@ def main(argv: list[str]) -> int:
     """
     asked, args = _parser().parse_known_args(argv)
     import_libraries()  # which --help does without
-    from emollm.crossval import Folds, Job, folds_of, hold, pairs
+    from emollm.crossval import Folds, Job, folds_of, pairs
+    from emollm.files import hold
 
     hush()  # Lightning, imported by now, sets its own levels when it is
     options = pairs(args)
@@ -53,7 +54,8 @@ def main(argv: list[str]) -> int:
     environment = {} if asked.jobs == 1 else {"OMP_NUM_THREADS": str(_threads(asked.jobs))}
     output = Path(asked.output) if asked.output else Path("runs") / "crossval" / Path(configs[-1]).stem
     output.mkdir(parents=True, exist_ok=True)
-    lock = hold(output)
+    # The processes of the folds inherit it: one that outlives a call killed by SIGKILL still writes there.
+    lock = hold(output, "An earlier call, or a fold that outlived it,")
     try:
         _begin(output, {**_state(asked, args, configs), "data": folds.data}, asked.restart)
         common = (output, folds.flag, args, test_args, environment, lock)
@@ -257,7 +259,8 @@ def _report(tested: list[Any], output: Path, command: str, recipe: str, folds: i
 
     from emollm.evaluation.frame import write
     from emollm.evaluation.pool import pool
-    from emollm.report.figures import FIGURES, log_rows, save_figures
+    from emollm.metrics import FIGURES
+    from emollm.report.figures import log_rows, save_figures
     from emollm.report.html import write_report
     from emollm.report.tables import comparison_table
 

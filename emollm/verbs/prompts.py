@@ -46,7 +46,7 @@ def main(argv: list[str]) -> int:
     configs = values_of(args, "--config", "-c")
     _check(asked, args, configs)
     import_libraries()  # which --help does without
-    from emollm.crossval import hold
+    from emollm.files import hold
     from emollm.prompt_trial import PromptTrial, named_templates
 
     templates = named_templates(asked.templates)
@@ -54,7 +54,7 @@ def main(argv: list[str]) -> int:
     trial = PromptTrial([*args, *named], asked.limit, min(templates, key=lambda one: one.takes_audio))
     output = Path(asked.output) if asked.output else Path("runs") / "prompts" / Path(configs[-1]).stem
     output.mkdir(parents=True, exist_ok=True)
-    lock = hold(output)
+    lock = hold(output, "An earlier call")
     try:
         _begin(output, _state(asked, args, configs, trial), asked.restart)
         for template in templates:

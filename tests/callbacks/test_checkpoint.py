@@ -1,13 +1,15 @@
 """What is kept of a run, and that it goes on from there as if it had never stopped."""
 
+import errno
 import shutil
+from pathlib import Path
 
 import pytest
 import torch
 from lightning.pytorch import Trainer
 from lightning.pytorch.callbacks import Callback
 
-from emollm.callbacks.checkpoint import BestCheckpoint, LastCheckpoint
+from emollm.callbacks.checkpoint import BestCheckpoint, LastCheckpoint, WholeFiles
 from emollm.data.corpora import Ravdess
 from emollm.data.datamodule import EmotionData
 from emollm.data.features import FeatureCache
@@ -96,3 +98,35 @@ def test_a_fit_tells_once_that_confidences_could_not_be_calibrated(fit, monkeypa
     )
     assert "upper bound, 20" in said
     assert "\n" not in said
+
+
+def test_a_checkpoint_that_cannot_be_written_leaves_the_last_one(tmp_path, monkeypatch):
+    file = tmp_path / "last.ckpt"
+    WholeFiles().save_checkpoint({"step": 1}, file)
+
+    def full(*_):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr("pathlib.Path.write_bytes", full)
+    with pytest.raises(OSError, match="No space"):
+        WholeFiles().save_checkpoint({"step": 2}, file)
+    assert torch.load(file) == {"step": 1}
+    assert list(tmp_path.iterdir()) == [file], "nothing is left behind"
+
+
+def test_a_fit_writes_its_checkpoints_at_one_stroke(fit, monkeypatch):
+    written, real = set(), WholeFiles.save_checkpoint
+
+    def save(self, state, path, storage_options=None):
+        written.add(Path(path).name)
+        real(self, state, path, storage_options)
+
+    monkeypatch.setattr(WholeFiles, "save_checkpoint", save)
+    fit("run")
+    assert written == {"best.ckpt", "last.ckpt"}
+
+
+def test_a_figure_that_there_is_not_is_told_before_training(fit, monkeypatch):
+    monkeypatch.setattr(BestCheckpoint.__init__, "__defaults__", ("val/uar", "max"))
+    with pytest.raises(UserError, match=r"best.monitor is val/uar.* choose one of val/brier, .*val/ua,"):
+        fit("run")

@@ -1,6 +1,7 @@
 """The writer of predictions: rows as they come, what a kill leaves behind, names of every kind."""
 
 import csv
+import fcntl
 import io
 import json
 import os
@@ -222,7 +223,7 @@ def test_several_processes_write_shards_that_the_first_one_merges_once(writer):
     assert [line["path"] for line in lines(writer)] == ["a.wav", "b.wav", "c.wav", "d.wav"]
     assert list(pd.read_csv(writer.csv)["path"]) == ["a.wav", "b.wav", "c.wav", "d.wav"]
     assert "4 recordings, 1 with an error" in out.file.getvalue()
-    assert sorted(file.name for file in writer.output.iterdir()) == ["predictions.csv", "predictions.jsonl"]
+    assert sorted(file.name for file in writer.output.glob("[!.]*")) == ["predictions.csv", "predictions.jsonl"]
 
 
 def test_shards_of_a_killed_run_are_merged_by_the_next(writer):
@@ -257,3 +258,24 @@ def test_another_models_shards_are_refused_and_kept(writer):
     with pytest.raises(UserError, match="another model"):
         again(writer, "m@2").start()
     assert (writer.output / "predictions.rank1.jsonl").is_file()
+
+
+def test_two_at_once_take_turns(tmp_path, capsys, monkeypatch):
+    """The second one waits, and then finds what the first has done."""
+    first, second = (PredictionWriter(tmp_path / "out", LABELS, "m@1") for _ in range(2))
+    first._hold()
+    started(first).append([row("a.wav")])
+    real = fcntl.flock
+
+    def flock(file, how):
+        if how == fcntl.LOCK_EX:  # it is about to wait
+            assert "Another emollm predict is at work" in capsys.readouterr().err
+            first.close()
+        real(file, how)
+
+    monkeypatch.setattr(fcntl, "flock", flock)
+    second._hold()
+    assert second.start(table("a.wav", "b.wav")) == {"a.wav"}
+    second.finish(table("a.wav"), quiet())
+    first.finish(table("a.wav"), quiet())
+    assert not capsys.readouterr().err, "nobody is waited for once both are done"

@@ -189,7 +189,7 @@ def test_two_processes_may_fill_the_store_at_once(tmp_path, utterance):
 class Slow(torch.nn.Module):
     """A backbone of one layer and two numbers a frame; it takes its time."""
 
-    layers, width, frame_rate = [1], 2, 50.0
+    layers, width, frame_rate, padded_to = [1], 2, 50.0, None
 
     def forward(self, waveforms, lengths):
         time.sleep(0.05)

@@ -32,7 +32,7 @@ def test_a_folder_is_read_recursively_in_order(folder):
 def test_one_file_and_a_list_of_paths(folder):
     assert names(recordings(folder / "b.wav")) == ["b.wav"]
     paths = [folder / "b.wav", str(folder / "a.wav"), folder / "b.wav"]
-    assert names(recordings(paths)) == ["b.wav", "a.wav"], "each once, in the given order"
+    assert names(recordings(paths)) == ["b.wav", "a.wav", "b.wav"], "a row for each, in the given order"
 
 
 @pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16", "cp1252"])

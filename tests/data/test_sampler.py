@@ -2,8 +2,11 @@
 
 from collections import Counter
 
+import numpy as np
 import pytest
+import soundfile
 
+from emollm.data.loaders import lengths_of
 from emollm.data.sampler import (
     EpochSampler,
     OrderedSampler,
@@ -11,6 +14,8 @@ from emollm.data.sampler import (
     in_batches_of_tokens,
     usual_batch_size,
 )
+from emollm.data.sounds import SoundIndex
+from emollm.data.utterance import Utterance, UtteranceTable
 from emollm.errors import UserError
 
 LENGTHS = [float((7 * index) % 20) for index in range(20)]
@@ -199,3 +204,33 @@ def test_evaluation_by_tokens_sees_every_utterance_once_in_as_many_batches_every
     assert {len(share) for share in shares} == {len(samplers[0])}
     assert sorted(index for share in shares for batch in share for index in batch) == list(range(100))
     assert max(padded(batch) for share in shares for batch in share if batch) <= 120
+
+
+def test_lengths_count_the_prompt_the_speed_and_what_is_padded(tmp_path):
+    for name, seconds in {"a": 0.5, "b": 0.8}.items():
+        soundfile.write(tmp_path / f"{name}.wav", np.zeros(int(16_000 * seconds)), 16_000)
+    first = Utterance(id="a", path=tmp_path / "a.wav", transcript="four")
+    rows = UtteranceTable([first, Utterance(id="b", path=tmp_path / "b.wav", speed=2.0)])
+    index = SoundIndex()
+    assert lengths_of(rows, True, index)([0, 1]) == pytest.approx([6.0, 4.0])
+    assert lengths_of(rows, True, index, letters=40)([0, 1]) == pytest.approx([16.0, 14.0])
+    assert lengths_of(rows, True, index, window=3.0)([0, 1]) == pytest.approx([31.0, 30.0])
+    assert lengths_of(rows, False, index, letters=40)([0, 1]) == pytest.approx([11.0, 10.0])
+
+
+@pytest.mark.parametrize("options", [{}, {"tokens": 60}])
+def test_what_is_left_out_of_an_epoch_is_not_always_the_same(options):
+    """Two processes share 15 utterances: one is left out, and not always the longest."""
+    seen = Counter()
+    for number in range(40):
+        for rank in (0, 1):
+            seen.update(indices(epoch(number, 15, 2, lengths=TOKENS[:15], rank=rank, world_size=2, **options)))
+    assert set(seen) == set(range(15))
+    assert max(seen.values()) <= 40
+
+
+def test_an_epoch_of_tokens_drawn_by_weights_has_about_as_many_utterances_as_the_table():
+    sizes = [10.0] * 500 + [200.0] * 500
+    options = {"size": 1000, "lengths": sizes, "weights": [1.0] * 500 + [0.1] * 500, "tokens": 1000}
+    for number in range(3):
+        assert 900 < len(indices(epoch(number, **options))) < 1100

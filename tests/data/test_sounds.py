@@ -50,6 +50,17 @@ def test_a_changed_file_is_read_again(tmp_path, file):
     assert SoundIndex(tmp_path / "sounds.jsonl").sound(file) == index.sound(file)
 
 
+def test_a_file_that_was_replaced_with_its_old_time_is_read_again(tmp_path, file):
+    """As by cp -p, rsync or tar."""
+    index, before = SoundIndex(tmp_path / "sounds.jsonl"), file.stat()
+    first = index.sound(file)
+    sound_file(file, hertz=500)
+    os.utime(file, ns=(before.st_atime_ns, before.st_mtime_ns))
+    assert (file.stat().st_size, file.stat().st_mtime_ns) == (before.st_size, before.st_mtime_ns)
+    assert SoundIndex(tmp_path / "sounds.jsonl").known(file) is None
+    assert index.sound(file).digest != first.digest
+
+
 def test_what_changed_a_moment_ago_is_not_written_down(tmp_path):
     """It may change again within one tick of the file system's clock."""
     SoundIndex(tmp_path / "sounds.jsonl").sound(sound_file(tmp_path / "new.wav", age=0))
@@ -115,6 +126,6 @@ def test_processes_write_into_one_record(tmp_path):
     for writer in writers:
         writer.join()
     for line in record.read_text().splitlines():
-        assert len(json.loads(line)) == 5, "no line is torn"
+        assert len(json.loads(line)) == 6, "no line is torn"
     index = SoundIndex(record)
     assert all(index.known(file) for file in files)

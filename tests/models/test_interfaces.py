@@ -7,7 +7,7 @@ import torch
 from jsonargparse import ArgumentParser
 
 from emollm.errors import UserError
-from emollm.models.interfaces import ConvInterface, Interface, MLPInterface, QFormer, QPMapper
+from emollm.models.interfaces import ConvInterface, Interface, MLPInterface, QFormer, QPMapper, StatisticsInterface
 
 D, H, T = 12, 20, 40
 LENGTHS = torch.tensor([40, 17, 34, 1, 5, 23, 39, 2])
@@ -115,3 +115,19 @@ def test_a_recipe_names_an_interface_by_its_class():
     interface = parser.instantiate(config).interface(D, H)
     assert isinstance(interface, QFormer)
     assert (interface.input_dim, interface.output_dim, interface.window) == (D, H, 17)
+
+
+@pytest.mark.parametrize(
+    ("make", "says"),
+    [
+        (lambda: MLPInterface(8, 4, stack=0), "MLPInterface: stack is 0; give at least 1"),
+        (lambda: ConvInterface(8, 4, stride=0), "ConvInterface: stride is 0"),
+        (lambda: QPMapper(8, 4, queries=0), "QPMapper: queries is 0"),
+        (lambda: QFormer(8, 4, window=-5), "QFormer: window is -5"),
+        (lambda: StatisticsInterface(8, 4, tokens=0), "StatisticsInterface: tokens is 0"),
+        (lambda: StatisticsInterface(8, 4, dropout=1.0), "dropout is 1.0; give a share, 0 or more, below 1"),
+    ],
+)
+def test_numbers_of_nothing_are_refused(make, says):
+    with pytest.raises(UserError, match=says):
+        make()

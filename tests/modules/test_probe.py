@@ -47,7 +47,7 @@ def fit(module, corpus, **options):
 
 def everything(module, data):
     """Statistics and targets of the training part, in order."""
-    batches = list(data._in_order(data._dataset(data.parts.train)))
+    batches = list(data.heard_dataloader(data.parts.train))
     return torch.cat([module.statistics(b) for b in batches]), torch.cat([b.targets for b in batches])
 
 
@@ -78,7 +78,7 @@ def test_copies_at_other_speeds_are_so_many_more_utterances(tiny_whisper, corpus
     Trainer(logger=False, enable_model_summary=False, **options).fit(module, datamodule=data)
     assert len(data.training) == 3 * len(data.parts.train)
     fit(plain, corpus)
-    batches = list(data._in_order(data._dataset(data.training)))
+    batches = list(data.heard_dataloader(data.training))
     statistics = torch.cat([module.statistics(batch) for batch in batches])
     torch.testing.assert_close(module.mean, statistics.mean(0), atol=1e-4, rtol=1e-4)
     assert not torch.allclose(module.mean, plain.mean, atol=1e-4)

@@ -15,9 +15,10 @@ import torch
 import yaml
 
 from emollm.__main__ import main
-from emollm.crossval import Job, folds_of, hold, pairs
+from emollm.crossval import Job, folds_of, pairs
 from emollm.errors import UserError
 from emollm.evaluation import read
+from emollm.files import hold
 from emollm.metrics import from_predictions
 from emollm.verbs.crossval import _all_seeds, _state
 from tests.fake_corpus import write_ravdess
@@ -141,7 +142,7 @@ def test_a_fold_that_is_asked_to_end_is_not_taken_for_fitted(small_run, options,
 
 
 def test_a_process_that_outlives_its_call_keeps_the_folder(tmp_path, capsys, monkeypatch):
-    lock = hold(tmp_path)
+    lock = hold(tmp_path, "An earlier call")
     outliving = subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE, pass_fds=(lock,))
     os.close(lock)
     real = fcntl.flock
@@ -153,9 +154,9 @@ def test_a_process_that_outlives_its_call_keeps_the_folder(tmp_path, capsys, mon
         real(file, how)
 
     monkeypatch.setattr(fcntl, "flock", flock)
-    os.close(hold(tmp_path))
+    os.close(hold(tmp_path, "An earlier call"))
     assert outliving.returncode == 0, "it was waited for"
-    os.close(hold(tmp_path))
+    os.close(hold(tmp_path, "An earlier call"))
     assert not capsys.readouterr().err
 
 

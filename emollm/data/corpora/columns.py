@@ -111,8 +111,11 @@ def _votes(value: Any) -> dict[str, float]:
     if not isinstance(value, dict):
         raise ValueError(value)
     votes: dict[str, float] = {}
-    for word, count in value.items():
-        votes[canonical(word)] = votes.get(canonical(word), 0.0) + _number(count)
+    for word, text in value.items():
+        count = _number(text)
+        if count < 0:
+            raise ValueError(value)
+        votes[canonical(word)] = votes.get(canonical(word), 0.0) + count
     return votes
 
 

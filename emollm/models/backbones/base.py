@@ -59,6 +59,8 @@ class Backbone(nn.Module, ABC):
             )
         self.first_trained = layers[-1] - trained_layers
         self.frozen = trained_layers == 0
+        self.padded_to: float | None = None
+        """Seconds, to a multiple of which every clip is padded; None where each has its true length."""
         self.requires_grad_(False)
         for block in self.blocks[self.first_trained :]:
             block.requires_grad_(True)

@@ -39,6 +39,7 @@ class WhisperBackbone(Backbone):
         self.setting = "padded to 30 s" if padded else "true length"
         self.hop = HOP * model.conv2.stride[0]
         self.window = model.config.max_source_positions * self.hop
+        self.padded_to = self.window / SAMPLE_RATE if padded else None
         self.width = model.config.d_model
         self.frame_rate = SAMPLE_RATE / self.hop
         # No buffer: it must stay in float32 when the module is cast.

@@ -50,6 +50,19 @@ class Interface(nn.Module, ABC):
         """(B,) numbers of frames → (B,) numbers of embeddings; 0 gives 0."""
 
 
+def check_numbers(name: str, dropout: float, **counts: int) -> None:
+    """Refuse what is no share, or no number of anything.
+
+    Raises:
+        UserError: naming the interface and the value.
+    """
+    wrong = next((f"{what} is {count}; give at least 1" for what, count in counts.items() if count < 1), None)
+    if not 0 <= dropout < 1:
+        wrong = f"dropout is {dropout}; give a share, 0 or more, below 1"
+    if wrong:
+        raise UserError(f"interface {name}: {wrong}.")
+
+
 def check_heads(name: str, dim: int, heads: int) -> None:
     """Refuse a width that cannot be divided among attention heads.
 

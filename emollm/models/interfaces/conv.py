@@ -5,7 +5,7 @@ from __future__ import annotations
 from torch import Tensor, nn
 
 from emollm.errors import UserError
-from emollm.models.interfaces.base import Interface
+from emollm.models.interfaces.base import Interface, check_numbers
 from emollm.models.masks import length_mask
 
 
@@ -34,6 +34,7 @@ class ConvInterface(Interface):
         dropout: float = 0.1,
     ) -> None:
         super().__init__(input_dim, output_dim)
+        check_numbers("ConvInterface", dropout, layers=layers, kernel=kernel, stride=stride, hidden=hidden)
         if kernel % 2 == 0:
             raise UserError(
                 f"interface ConvInterface: kernel is {kernel}; give an odd number, such as {kernel + 1}."

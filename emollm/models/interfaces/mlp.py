@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from torch import Tensor, nn
 
-from emollm.models.interfaces.base import Interface
+from emollm.models.interfaces.base import Interface, check_numbers
 
 
 class MLPInterface(Interface):
@@ -22,6 +22,7 @@ class MLPInterface(Interface):
         self, input_dim: int, output_dim: int, *, stack: int = 5, hidden: int = 1024, dropout: float = 0.1
     ) -> None:
         super().__init__(input_dim, output_dim)
+        check_numbers("MLPInterface", dropout, stack=stack, hidden=hidden)
         self.stack = stack
         self.layers = nn.Sequential(
             nn.Linear(stack * input_dim, hidden), nn.GELU(), nn.Dropout(dropout), nn.Linear(hidden, output_dim)

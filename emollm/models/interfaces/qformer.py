@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from emollm.models.interfaces.base import Interface, check_heads
+from emollm.models.interfaces.base import Interface, check_heads, check_numbers
 
 
 class QFormer(Interface):
@@ -42,6 +42,8 @@ class QFormer(Interface):
         dropout: float = 0.1,
     ) -> None:
         super().__init__(input_dim, output_dim)
+        sizes = {"queries": queries, "layers": layers, "heads": heads, "dim": dim, "feedforward": feedforward}
+        check_numbers("QFormer", dropout, **sizes, window=1 if window is None else window)
         check_heads("QFormer", dim, heads)
         self.window = window
         self.input = nn.Sequential(nn.Linear(input_dim, dim), nn.LayerNorm(dim))

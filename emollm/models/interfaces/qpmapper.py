@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from emollm.models.interfaces.base import Interface, check_heads
+from emollm.models.interfaces.base import Interface, check_heads, check_numbers
 
 
 class QPMapper(Interface):
@@ -40,6 +40,9 @@ class QPMapper(Interface):
         dropout: float = 0.1,
     ) -> None:
         super().__init__(input_dim, output_dim)
+        check_numbers(
+            "QPMapper", dropout, queries=queries, layers=layers, heads=heads, dim=dim, feedforward=feedforward
+        )
         check_heads("QPMapper", dim, heads)
         self.input = nn.Linear(input_dim, dim)
         self.queries = nn.Parameter(torch.randn(queries, dim))

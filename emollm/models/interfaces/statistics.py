@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from emollm.models.interfaces.base import Interface
+from emollm.models.interfaces.base import Interface, check_numbers
 from emollm.models.pooling import Standardize, mean_and_deviation
 
 
@@ -28,6 +28,7 @@ class StatisticsInterface(Interface):
         self, input_dim: int, output_dim: int, *, tokens: int = 4, hidden: int = 256, dropout: float = 0.3
     ) -> None:
         super().__init__(input_dim, output_dim)
+        check_numbers("StatisticsInterface", dropout, tokens=tokens, hidden=hidden)
         self.tokens = tokens
         self.layers = nn.Sequential(
             Standardize(2 * input_dim),

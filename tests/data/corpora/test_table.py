@@ -123,6 +123,7 @@ def test_faults_name_file_and_line(tmp_path, text, says):
         ("t.jsonl", '{"path": "a.wav"}\n["b.wav"]\n', "line 2: an utterance is an object"),
         ("t.json", '{"path": "a.wav"}', "must hold a list"),
         ("t.jsonl", '{"path": "a.wav", "votes": "many"}', "no mapping of emotion to count"),
+        ("t.jsonl", '{"path": "a.wav", "votes": {"sad": -1}}', "no mapping of emotion to count"),
     ],
 )
 def test_faults_of_json(tmp_path, name, text, says):

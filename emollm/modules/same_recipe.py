@@ -1,0 +1,58 @@
+"""What of a recipe must be as it was when the weights were trained, beside what their names and shapes tell."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from emollm.errors import UserError
+
+Recipe = Mapping[str, Any]
+
+_HEARS = ("whisper_padding", "trim_db")
+"""Of the backbone: how it is given its sound, which may be changed on purpose."""
+
+
+def check_recipe(mine: Recipe, theirs: Recipe) -> None:
+    """Hold a model's recipe against that of the weights it is given.
+
+    Other layers of the backbone, or another stride of the interface, have the same shapes and mean something else.
+
+    Args:
+        mine: of the model; what it does not name is not compared.
+        theirs: of the stored weights.
+
+    Raises:
+        UserError: when the weights would be used for something else than they were trained for.
+    """
+    for name, now, then in _differences(mine, theirs):
+        if name.rpartition(".")[2] in _HEARS:
+            warnings.warn(
+                f"model.{name} is {now}, and the checkpoint was trained with {then}: scores will differ.",
+                stacklevel=2,
+            )
+        else:
+            raise UserError(
+                f"model.{name} is {now}, and the checkpoint was trained with {then}: give that, or leave the "
+                "option out; a checkpoint remembers it."
+            )
+
+
+def _differences(mine: Recipe, theirs: Recipe) -> Iterator[tuple[str, Any, Any]]:
+    """Name, value now, and value then, of what differs."""
+    parts = [("layers", mine, theirs)]
+    parts += [(f"backbone.{name}", *_both("backbone", mine, theirs)) for name in ("layers", *_HEARS)]
+    interface = _both("interface", mine, theirs)
+    parts.append(("interface.class_path", *interface))
+    options = _both("init_args", *interface)
+    # Dropout is for training alone, and may be another one in a run that goes on.
+    parts += [(f"interface.init_args.{name}", *options) for name in options[1] if name != "dropout"]
+    for name, now, then in parts:
+        key = name.rpartition(".")[2]
+        if key in now and key in then and now[key] != then[key]:
+            yield name, now[key], then[key]
+
+
+def _both(name: str, mine: Recipe, theirs: Recipe) -> tuple[Recipe, Recipe]:
+    return mine.get(name) or {}, theirs.get(name) or {}
