@@ -208,10 +208,7 @@ def test_two_processes_predict_every_recording_once_in_order(one, two):
     assert len(same_table(alone / "predictions.csv", together / "predictions.csv")) == 8
     rows = [json.loads(line, parse_float=near) for line in (alone / "predictions.jsonl").read_text().splitlines()]
     assert [json.loads(line) for line in (together / "predictions.jsonl").read_text().splitlines()] == rows
-    assert sorted(file.name for file in (two / "predictions").iterdir()) == [
-        "predictions.csv",
-        "predictions.jsonl",
-    ]
+    assert sorted(f.name for f in (two / "predictions").glob("[!.]*")) == ["predictions.csv", "predictions.jsonl"]
 
 
 def test_a_killed_prediction_goes_on(one, two):

@@ -10,6 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from emollm.errors import UserError
+from emollm.models.attention import attention
 from emollm.models.fingerprint import fingerprint
 from emollm.models.fusion import Fused
 from emollm.models.merging import Merging
@@ -141,14 +142,16 @@ class CausalLM(nn.Module):
         rows = torch.arange(len(embeddings), device=embeddings.device)[:, None]
         head = self.model.get_output_embeddings()
         picking = head.register_forward_pre_hook(lambda _, args: (args[0][rows, columns],))
+        size, length, _ = embeddings.shape
         try:
-            return self.model(
-                inputs_embeds=embeddings,
-                attention_mask=mask,
-                position_ids=positions,
-                **with_past(self.model, past),
-                use_cache=False,
-            ).logits
+            with attention(self.model, size * length * mask.shape[-1]):
+                return self.model(
+                    inputs_embeds=embeddings,
+                    attention_mask=mask,
+                    position_ids=positions,
+                    **with_past(self.model, past),
+                    use_cache=False,
+                ).logits
         finally:
             picking.remove()
 

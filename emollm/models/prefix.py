@@ -8,6 +8,7 @@ from typing import Any
 
 import torch
 
+from emollm.models.attention import attention
 from emollm.models.merging import state_of
 
 
@@ -68,7 +69,8 @@ class PrefixCache:
         embed, kept = self._model.get_input_embeddings(), DynamicCache()
         ids = torch.tensor([list(tokens)], device=embed.weight.device)
         decoder = self._model.get_decoder()
-        decoder(inputs_embeds=embed(ids), **with_past(self._model, kept), use_cache=True)
+        with attention(self._model, len(tokens) ** 2):
+            decoder(inputs_embeds=embed(ids), **with_past(self._model, kept), use_cache=True)
         return kept
 
 
