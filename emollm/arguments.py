@@ -132,6 +132,18 @@ def with_configs_in_turn(args: list[str], folder: Path) -> list[str]:
     return args
 
 
+class _OnceEach(yaml.SafeLoader):
+    """Reads YAML in which no mapping has a key twice, of which the first one would be forgotten in silence."""
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
+        seen = set()
+        for key, _ in node.value:
+            if key.tag != "tag:yaml.org,2002:merge" and key.value in seen:
+                raise yaml.MarkedYAMLError(problem_mark=key.start_mark, problem=f"'{key.value}' is written twice")
+            seen.add(key.value if isinstance(key.value, str) else id(key))
+        return super().construct_mapping(node, deep)
+
+
 def read_yaml(path: str) -> dict[str, Any]:
     """The values of a recipe.
 
@@ -139,7 +151,7 @@ def read_yaml(path: str) -> dict[str, Any]:
         UserError: when it is not there, or is no recipe.
     """
     try:
-        values = yaml.safe_load(Path(path).expanduser().read_text(encoding="utf-8"))
+        values = yaml.load(Path(path).expanduser().read_text(encoding="utf-8"), _OnceEach)
     except FileNotFoundError as error:
         raise UserError(f"There is no configuration file {path}: check the path given to --config.") from error
     except OSError as error:

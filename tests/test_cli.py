@@ -162,6 +162,10 @@ BAD = {
     "yaml without keys": (["fit", "--config", "list.yaml"], "list.yaml is not a recipe"),
     "yaml with a wrong key": (["fit", "--config", "wrong.yaml"], "model.nonsense"),
     "yaml that is none": (["fit", "--config", "torn.yaml"], "torn.yaml is not a readable YAML file"),
+    "a key twice": (
+        ["fit", "--config", "twice.yaml"],
+        "twice.yaml is not a readable YAML file: 'model' is written",
+    ),
     "yaml that is a folder": (["fit", "--config", "."], "given to --config, cannot be read"),
     "yaml left out": (["fit", "--config"], "--config"),
     "number": ([*FIT, "--data.batch_size", "many"], "data.batch_size"),
@@ -217,6 +221,7 @@ def test_bad_input_is_one_sentence(name, tmp_path, monkeypatch, capsys):
     Path("list.yaml").write_text("- model\n")
     Path("wrong.yaml").write_text("model: {nonsense: 1}\n")
     Path("torn.yaml").write_text("model: {labels: [a\n")
+    Path("twice.yaml").write_text("model: {labels: [a, b]}\nmodel: {seed: 1}\n")
     Path("text.ckpt").write_text("hello")
     args, says = BAD[name]
     assert main(args) == 2
