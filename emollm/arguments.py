@@ -135,13 +135,14 @@ def with_configs_in_turn(args: list[str], folder: Path) -> list[str]:
 class _OnceEach(yaml.SafeLoader):
     """Reads YAML in which no mapping has a key twice, of which the first one would be forgotten in silence."""
 
-    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
+    def compose_mapping_node(self, anchor: str | None) -> yaml.MappingNode:
+        node = super().compose_mapping_node(anchor)
         seen = set()
-        for key, _ in node.value:
-            if key.tag != "tag:yaml.org,2002:merge" and key.value in seen:
+        for key in (key for key, _ in node.value if isinstance(key, yaml.ScalarNode)):
+            if (key.tag, key.value) in seen:
                 raise yaml.MarkedYAMLError(problem_mark=key.start_mark, problem=f"'{key.value}' is written twice")
-            seen.add(key.value if isinstance(key.value, str) else id(key))
-        return super().construct_mapping(node, deep)
+            seen.add((key.tag, key.value))
+        return node
 
 
 def read_yaml(path: str) -> dict[str, Any]:

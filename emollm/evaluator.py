@@ -21,6 +21,7 @@ from emollm.data.datamodule import EmotionData
 from emollm.data.trained_on import lines, shared
 from emollm.errors import UserError
 from emollm.evaluation import summarise, to_frame, write
+from emollm.evaluation.remarks import Remark, spoken
 from emollm.machine import machine, versions
 from emollm.models.ranges import Sums
 from emollm.modules.base import EmotionModule
@@ -157,10 +158,14 @@ class Evaluator:
         usable = settings.usable(heard, said)
         about = (
             "Not one clip at a time: features are normalised by all clips of the same speaker in this part, "
-            f"unlabelled. {len(usable)} of {len(heard)} speakers; the others as in the row above, heard in too "
-            "few clips or, by the model's answers, in too few emotions."
+            "unlabelled."
         )
-        return [first, self._try("range", "speaker", "in the speaker's own range", about, alone)]
+        second = self._try("range", "speaker", "in the speaker's own range", about, alone)
+        text = (
+            "{n} of {of} speakers; the others as in the row above, heard in too few clips or, by the model's "
+            "answers, in too few emotions."
+        )
+        return [first, _remarked(second, lambda: [{"text": text, "n": len(usable), "of": len(heard)}])]
 
     def _in_range(self, speakers: dict[str, Sums], corpora: dict[str, Sums]) -> list[Prediction]:
         module = self.module
@@ -181,9 +186,7 @@ class Evaluator:
         for ablation in applicable(self.module.inputs):
             if ablation.name in self.ablations:
                 row = self._try("ablation", ablation.name, ablation.title, ablation.about, self._under(ablation))
-                if row["why_not"] is None:
-                    row["about"] = ablation.of(self.data.parts.test, self.data.seed)
-                rows.append(row)
+                rows.append(_remarked(row, lambda a=ablation: a.remarks(self.data.parts.test, self.data.seed)))
         self.trainer.loggers = loggers
         return rows
 
@@ -322,3 +325,11 @@ class Evaluator:
             self.console.print(f"Audit: {line}", highlight=False)
         shown = [os.path.relpath(file) if file.is_relative_to(Path.cwd()) else str(file) for file in written]
         self.console.print("Written:", *[f"\n  {file}" for file in shown], highlight=False, soft_wrap=True)
+
+
+def _remarked(row: Row, remarks: Callable[[], list[Remark]]) -> Row:
+    """A row with what must be said of it; of one that was not measured there is nothing to say."""
+    if row["why_not"] is not None:
+        return row
+    made = remarks()
+    return {**row, "general": row["about"], "remarks": made, "about": spoken(row["about"], made)}

@@ -76,8 +76,9 @@ class Predictor:
         Raises:
             UserError: when the source is none of these, arrays and paths are mixed, or the rate is no number.
         """
-        if isinstance(sample_rate, bool) or not isinstance(sample_rate, int | np.integer) or sample_rate < 1:
+        if not isinstance(sample_rate, int | float | np.number) or sample_rate < 1 or sample_rate % 1:
             raise UserError(f"sample_rate is {sample_rate!r}: give a whole number of hertz.")
+        sample_rate = int(sample_rate)
         rows: dict[int, dict[str, Any]] = {}
         for places, items in self._batches(source, sample_rate):
             places_of = defaultdict(list)  # a table may name a recording twice

@@ -73,7 +73,9 @@ class BestCheckpoint(Checkpoint):
         Raises:
             UserError: when validation gives figures, and the one to go by is none of them.
         """
-        known = {name for name in trainer.callback_metrics if name.startswith("val/")}
+        # A warm-up's figures are called warm/…, and the LLM will have those of the same names.
+        figures = (name.partition("/") for name in trainer.callback_metrics)
+        known = {f"val/{name}" for part, _, name in figures if part in ("val", "warm")}
         # A model that only transcribes gives word errors, and no best of what the monitor is by default.
         if known and self.monitor.startswith("val/") and self.monitor not in known | _FIGURES:
             raise UserError(

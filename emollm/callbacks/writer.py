@@ -95,8 +95,8 @@ class PredictionWriter(Callback):
         self.append(row | {"stamp": self._stamps.get(row["path"])} for row in rows)
 
     def teardown(self, trainer: Trainer, module: LightningModule, stage: str) -> None:
-        """Wait until every process has written its rows."""
-        self.close()
+        """Wait until every process has written its rows; what is left is to merge them, before others come."""
+        self._close_stream()
         trainer.strategy.barrier("predictions are written")
 
     def on_exception(self, trainer: Trainer, module: LightningModule, exception: BaseException) -> None:
@@ -173,12 +173,15 @@ class PredictionWriter(Callback):
 
     def close(self) -> None:
         """Close the file, and let others work in the folder."""
-        if self._stream is not None:
-            self._stream.close()
-            self._stream = None
+        self._close_stream()
         if self._lock is not None:
             os.close(self._lock)
             self._lock = None
+
+    def _close_stream(self) -> None:
+        if self._stream is not None:
+            self._stream.close()
+            self._stream = None
 
     def finish(self, table: UtteranceTable, console: Console | None = None) -> None:
         """Merge what all processes wrote, in the order of the table, write the CSV, and say what was done.
@@ -186,7 +189,7 @@ class PredictionWriter(Callback):
         Raises:
             UserError: when not one of the recordings could be labelled, so that a script notices.
         """
-        self.close()
+        self._close_stream()
         self._hold()
         try:
             self._finish(table, console or Console())

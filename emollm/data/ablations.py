@@ -13,6 +13,7 @@ from dataclasses import dataclass, replace
 
 from emollm.data.utterance import Utterance, UtteranceTable
 from emollm.errors import UserError
+from emollm.evaluation.remarks import Remark
 
 Change = Callable[[UtteranceTable, int], UtteranceTable]
 
@@ -41,25 +42,30 @@ class Ablation:
     transcribes: bool = False
     exchanges: str | None = None
 
-    def of(self, table: UtteranceTable, seed: int) -> str:
-        """``about``, and where the table leaves no better choice, how far it falls short of it.
+    def remarks(self, table: UtteranceTable, seed: int) -> list[Remark]:
+        """How far an exchange falls short of what ``about`` says, where the table leaves no better choice.
 
         Args:
             table: the test part as it is.
             seed: as given to ``change``.
         """
-        given = _others(table, self.exchanges, seed) if self.exchanges else []
-        pairs = [(row, other) for row, other in given if row.key != other.key]
-        same = sum(_voice(row) == _voice(other) for row, other in pairs)
-        alike = sum(row.transcript == other.transcript for row, other in pairs)
-        told = [self.about]
-        if pairs and all(row.speaker is None for row, _ in pairs):
-            told.append("Speakers are not known here: the other one may be the same.")
-        elif same:
-            told.append(f"For {same} of {len(pairs)} it is the same speaker's other clip: there is nobody else.")
-        if self.exchanges == "transcript" and alike:
-            told.append(f"For {alike} of {len(pairs)} the other's words are the same.")
-        return " ".join(told)
+        if self.exchanges is None:
+            return []
+        pairs = [(row, other) for row, other in _others(table, self.exchanges, seed) if row.key != other.key]
+        found = [
+            (
+                "For {n} of {of} it is another clip of the same speaker, as no other speaker was found.",
+                sum(row.speaker is not None and _voice(row) == _voice(other) for row, other in pairs),
+            ),
+            (
+                "For {n} of {of} it is not known whether the other speaker is another one.",
+                sum(row.speaker is None and _voice(row) == _voice(other) for row, other in pairs),
+            ),
+        ]
+        if self.exchanges == "transcript":
+            alike = sum(row.transcript == other.transcript for row, other in pairs)
+            found.append(("For {n} of {of} the other's words are the same.", alike))
+        return [{"text": text, "n": number, "of": len(pairs)} for text, number in found]
 
 
 def applicable(inputs: Collection[str]) -> list[Ablation]:

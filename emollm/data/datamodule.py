@@ -147,14 +147,16 @@ class EmotionData(TranscribingData):
             # Looking for the same sound saved twice takes a moment; what is measured on the test part is worth it.
             self.audit = audit(parts, listen=stage == "test" and self._hears)
         if self._writes:
-            for name in names:
-                self._recognised[name] = getattr(parts, name).values("transcript").count(None)
+            before = {name: getattr(parts, name).values("transcript").count(None) for name in names}
             used, faults = self._transcribed(used)
             self._faults |= faults
             rows = iter(used)
             parts = replace(
                 parts, **{name: UtteranceTable(islice(rows, len(getattr(parts, name)))) for name in names}
             )
+            for name in names:
+                left = getattr(parts, name).values("transcript").count(None)
+                self._recognised[name] = before[name] - left
         if self._needs("cues", False):
             parts = replace(parts, **{name: self.cued(getattr(parts, name)) for name in names})
         self.parts = parts

@@ -17,6 +17,7 @@ import yaml
 from emollm.errors import UserError
 from emollm.evaluation.folds import over_folds
 from emollm.evaluation.frame import read
+from emollm.evaluation.remarks import spoken, together
 from emollm.evaluation.summary import summarise
 from emollm.metrics import from_predictions
 
@@ -91,7 +92,7 @@ def pool(tested: Sequence[FoldReport], title: str, command: str, recipe: str) ->
         "protocol": _protocol(by_fold),
         "rows": [_row(row, tested, contents) for row in first["rows"]],
         "summary": _summary(pd.concat([frame, rest], ignore_index=True), labels),
-        "missing": _missing(empty),
+        "missing": " ".join([*_missing(empty), *_lines(_said(tested, contents))]) or None,
         "calibration": _calibration([content["calibration"] for content in contents], _protocol(by_fold)["name"]),
         "audit": {
             "lines": _lines({fold: one["audit"]["lines"] for fold, one in by_fold.items()}),
@@ -104,11 +105,20 @@ def pool(tested: Sequence[FoldReport], title: str, command: str, recipe: str) ->
     return content, pd.concat([frame, rest], ignore_index=True)
 
 
-def _missing(empty: Sequence[FoldReport]) -> str | None:
+def _missing(empty: Sequence[FoldReport]) -> list[str]:
     if not empty:
-        return None
+        return []
     names = ", ".join(dict.fromkeys(one.fold for one in empty))
-    return f"Nothing could be scored in fold {names}: none of its utterances has a label and could be read."
+    return [f"Nothing could be scored in fold {names}: none of its utterances has a label and could be read."]
+
+
+def _said(tested: Sequence[FoldReport], contents: Sequence[Content]) -> dict[str, list[str]]:
+    """What each fold says is missing in it."""
+    said: dict[str, list[str]] = {one.fold: [] for one in tested}
+    for one, content in zip(tested, contents, strict=True):
+        if content.get("missing") and content["missing"] not in said[one.fold]:
+            said[one.fold].append(content["missing"])
+    return said
 
 
 def _marked(one: FoldReport, name: str) -> pd.DataFrame:
@@ -121,17 +131,20 @@ def _marked(one: FoldReport, name: str) -> pd.DataFrame:
 def _row(row: Content, tested: Sequence[FoldReport], contents: Sequence[Content]) -> Content:
     """A row over all folds; one that a fold could not measure has no number, since it would be of other rows."""
     kind, name = row["kind"], row["name"]
-    frames = []
+    frames, remarks = [], []
     for one, content in zip(tested, contents, strict=True):
         found = next((other for other in content["rows"] if (other["kind"], other["name"]) == (kind, name)), None)
         if kind != "model" and (found is None or found["result"] is None):
             why = found["why_not"] if found else "it was not measured"
             return {**row, "why_not": f"fold {one.fold}: {why}", "result": None, "intervals": None, "folds": None}
+        remarks += (found or {}).get("remarks", [])
         frames.append(_marked(one, "predictions.csv" if kind == "model" else f"{kind}s/{name}.csv"))
     frame, labels = pd.concat(frames, ignore_index=True), contents[0]["labels"]
     summary = summarise(frame, labels)
+    remarks = together(remarks)
     return {
         **row,
+        **({"about": spoken(row["general"], remarks), "remarks": remarks} if remarks else {}),
         "name": "model" if kind == "model" else name,
         "why_not": None,
         "result": summary["result"],

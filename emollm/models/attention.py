@@ -13,7 +13,7 @@ _FEW = 1 << 17
 
 
 @contextmanager
-def attention(model: Any, scores: int) -> Iterator[None]:
+def attention(model: Any, scores: int, recomputed: bool = False) -> Iterator[None]:
     """Plain products of matrices for short sequences with gradients on a CPU, else as the model has it.
 
     The backward of torch's fused kernel is slow there: plain products make a training step of the packaged recipe
@@ -22,11 +22,12 @@ def attention(model: Any, scores: int) -> Iterator[None]:
     Args:
         model: a Hugging Face causal LM, with or without an adapter.
         scores: of attention, a head: rows times queries times keys.
+        recomputed: whether the backward pass computes the forward again, which must be by the same way.
     """
     config = model.config.get_text_config()
     device = model.get_input_embeddings().weight.device
     fused = getattr(config, "_attn_implementation", None) == "sdpa"
-    if not (fused and torch.is_grad_enabled() and device.type == "cpu" and scores <= _FEW):
+    if recomputed or not (fused and torch.is_grad_enabled() and device.type == "cpu" and scores <= _FEW):
         yield
         return
     model.set_attn_implementation("eager")

@@ -144,7 +144,7 @@ class CausalLM(nn.Module):
         picking = head.register_forward_pre_hook(lambda _, args: (args[0][rows, columns],))
         size, length, _ = embeddings.shape
         try:
-            with attention(self.model, size * length * mask.shape[-1]):
+            with attention(self.model, size * length * mask.shape[-1], self.checkpointing):
                 return self.model(
                     inputs_embeds=embeddings,
                     attention_mask=mask,

@@ -50,8 +50,21 @@ def _differences(mine: Recipe, theirs: Recipe) -> Iterator[tuple[str, Any, Any]]
     parts += [(f"interface.init_args.{name}", *options) for name in options[1] if name != "dropout"]
     for name, now, then in parts:
         key = name.rpartition(".")[2]
-        if key in now and key in then and now[key] != then[key]:
+        if name == "backbone.layers" and _from_the_end(now.get(key), then.get(key)):
+            continue  # only the backbone knows which ones these are
+        if key in now and key in then and _plain(now[key]) != _plain(then[key]):
             yield name, now[key], then[key]
+
+
+def _plain(value: Any) -> Any:
+    """Layers in ascending order, however they are written."""
+    if isinstance(value, int) and not isinstance(value, bool):
+        return [value]
+    return sorted(value) if isinstance(value, list) and all(isinstance(one, int) for one in value) else value
+
+
+def _from_the_end(*layers: Any) -> bool:
+    return any(one == "all" or (one is not None and min(_plain(one)) < 0) for one in layers)
 
 
 def _both(name: str, mine: Recipe, theirs: Recipe) -> tuple[Recipe, Recipe]:

@@ -66,18 +66,22 @@ def test_one_speaker_alone_gets_another_clip_of_his_own():
 
 
 def test_what_an_exchange_falls_short_of_is_told():
-    sound, words = BY_NAME["shuffled_audio"], BY_NAME["shuffled_transcript"]
-    assert sound.of(TABLE, 0) == sound.about
+    def told(name, table):
+        return [(one["text"], one["n"], one["of"]) for one in BY_NAME[name].remarks(table, 0) if one["n"]]
+
+    assert told("shuffled_audio", TABLE) == told("shuffled_transcript", TABLE) == told("audio", TABLE) == []
     alone = UtteranceTable(row for row in TABLE if row.speaker == "s1")
-    assert sound.of(alone, 0).endswith("For 10 of 10 it is the same speaker's other clip: there is nobody else.")
-    unknown = TABLE.map(lambda row: replace(row, speaker=None))
-    assert sound.of(unknown, 0).endswith("Speakers are not known here: the other one may be the same.")
+    ((text, *numbers),) = told("shuffled_audio", alone)
+    assert text.startswith("For {n} of {of} it is another clip of the same speaker")
+    assert numbers == [10, 10]
+    ((text, *numbers),) = told("shuffled_audio", TABLE.map(lambda row: replace(row, speaker=None)))
+    assert text.startswith("For {n} of {of} it is not known")
+    assert numbers == [40, 40]
     two = TABLE.map(lambda row: replace(row, transcript=f"words {int(row.id) // 20}"))
-    given = words.change(two, 0)
+    given = BY_NAME["shuffled_transcript"].change(two, 0)
     alike = sum(a.transcript == b.transcript for a, b in zip(two, given, strict=True))
     assert 0 < alike < 40
-    assert words.of(two, 0).endswith(f"For {alike} of 40 the other's words are the same.")
-    assert words.of(TABLE, 0) == words.about
+    assert told("shuffled_transcript", two) == [("For {n} of {of} the other's words are the same.", alike, 40)]
 
 
 @pytest.mark.parametrize("name", ["shuffled_audio", "shuffled_transcript"])

@@ -141,3 +141,19 @@ def test_a_fold_in_which_nothing_could_be_scored_is_left_out_and_told_of(tmp_pat
     assert content["missing"].startswith("Nothing could be scored in fold 2:")
     assert content["protocol"]["folds"] == ["1", "3"]
     assert rows["fold"].tolist() == ["1"] * 40 + ["3"] * 40 + ["2"] * 2
+
+
+def test_remarks_add_up_and_what_folds_lack_is_told(tmp_path):
+    folds = []
+    for fold, number in (("1", 3), ("2", 0), ("3", 4)):
+        one = write_fold(
+            tmp_path, fold, made(40, seed=int(fold)), missing=f"Only {number} of 40." if number == 3 else None
+        )
+        values = one.content()
+        remark = {"text": "For {n} of {of} it is so.", "n": number, "of": 40}
+        values["rows"][1] |= {"about": "As it is.", "general": "As it is.", "remarks": [remark]}
+        (one.folder / "metrics.json").write_text(json.dumps(values))
+        folds.append(one)
+    content, _ = pooled(folds)
+    assert content["rows"][1]["about"] == "As it is. For 7 of 120 it is so."
+    assert content["missing"] == "Fold 1: Only 3 of 40."

@@ -30,7 +30,18 @@ def test_another_use_is_refused(mine, says):
         check_recipe(mine, THEIRS)
 
 
-@pytest.mark.parametrize("mine", [{}, THEIRS, changed(dropout=0.5), {"interface": None, "backbone": {}}])
+@pytest.mark.parametrize(
+    "mine",
+    [
+        {},
+        THEIRS,
+        changed(dropout=0.5),
+        {"interface": None, "backbone": {}},
+        {"backbone": {"layers": [3, 1]}},
+        {"backbone": {"layers": "all"}},
+        {"backbone": {"layers": -1}},
+    ],
+)
 def test_the_same_use_is_not(mine, recwarn):
     check_recipe(mine, THEIRS)
     assert not recwarn
