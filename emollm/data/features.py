@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from dataclasses import dataclass
 from io import BytesIO
 from pathlib import Path
@@ -15,6 +16,10 @@ from emollm.data.utterance import Utterance
 from emollm.errors import UserError
 from emollm.files import write_bytes
 from emollm.models.cache import cache_folder
+
+_ONE_AT_A_TIME = threading.Lock()
+"""NumPy reads the header as Python, and the parser of Python 3.11 fails now and then where threads use it at once
+(github.com/python/cpython/issues/106905)."""
 
 
 @dataclass
@@ -82,7 +87,8 @@ class FeatureStore(SoundStore):
 def _open(file: Path) -> np.ndarray | None:
     """The array in a file by memory map; None where there is no file, or one that was cut off."""
     try:
-        return np.load(file, mmap_mode="r")
+        with _ONE_AT_A_TIME:
+            return np.load(file, mmap_mode="r")
     except (OSError, ValueError, EOFError):
         return None
 

@@ -4,8 +4,10 @@ import multiprocessing
 import os
 import signal
 import time
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 
+import numpy as np
 import pytest
 import soundfile
 import torch
@@ -247,6 +249,23 @@ def test_batches_to_encode_are_of_one_length_and_the_longest_comes_first(tmp_pat
     fill(FeatureStore(tmp_path / "others", "x"), backbone, UtteranceDataset(table), torch.device("cpu"), 0, 3, 20)
     assert batches[0] == [pytest.approx(0.9)], "and then from anywhere"
     assert sorted(map(sorted, batches))[:2] == [pytest.approx([0.2, 0.25, 0.3]), pytest.approx([0.8, 0.85])]
+
+
+def test_one_thread_at_a_time_reads_a_header(tmp_path, utterance, monkeypatch):
+    """Python 3.11's parser, which NumPy reads headers with, is not safe there."""
+    store, busy, real = open_store(tmp_path), [], np.load
+    store.write(utterance, torch.ones(1, 2, 3))
+
+    def load(*args, **options):
+        busy.append(1)
+        assert len(busy) == 1
+        time.sleep(0.01)
+        busy.pop()
+        return real(*args, **options)
+
+    monkeypatch.setattr("emollm.data.features.np.load", load)
+    with ThreadPoolExecutor(8) as pool:
+        assert all(pool.map(store.holds, [utterance] * 16))
 
 
 def test_features_are_padded_behind_their_ends():
