@@ -124,7 +124,7 @@ class SpeakerRanges(nn.Module):
         if self.listens:
             self._listen(hidden, mask, speakers)
         mean, deviation = self._of(speakers)
-        hidden = (hidden - mean) / deviation
+        hidden = (hidden - mean).div_(deviation)
         if all(voice is None for voice in voices):
             return hidden
         mean, deviation = self._of(voices)
