@@ -2,7 +2,7 @@
 
 from emollm.data.protocols.base import Protocol, Split
 from emollm.data.protocols.columns import ColumnSplit, FoldColumn
-from emollm.data.protocols.cross_corpus import CrossCorpus
+from emollm.data.protocols.cross_corpus import CrossCorpus, LeaveOneCorpusOut
 from emollm.data.protocols.drawn import GroupedKFold, RandomSplit, SpeakerSplit
 from emollm.data.protocols.leave_out import LeaveOneSessionOut, LeaveOneSpeakerOut
 from emollm.data.protocols.parts import part_of
@@ -13,6 +13,7 @@ __all__ = [
     "CrossCorpus",
     "FoldColumn",
     "GroupedKFold",
+    "LeaveOneCorpusOut",
     "LeaveOneSessionOut",
     "LeaveOneSpeakerOut",
     "Protocol",

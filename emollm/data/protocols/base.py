@@ -23,6 +23,7 @@ class Split:
         name: the protocol in a few words; it says so where training and test share speakers.
         fold: which one, where the protocol has several.
         speaker_independent: whether speakers are known, and none of the test part is in training or validation.
+        whole: the name without the fold, the same for all folds.
     """
 
     train: UtteranceTable
@@ -31,6 +32,7 @@ class Split:
     name: str
     fold: Fold | None
     speaker_independent: bool
+    whole: str = ""
 
 
 class Protocol(ABC):
@@ -59,10 +61,20 @@ class Protocol(ABC):
         """Every value that ``fold`` can take for this table; a protocol without folds has one, 1."""
         return [1]
 
-    def hold_out(self, name: str, rest: UtteranceTable, test: UtteranceTable, fold: Fold | None = None) -> Split:
-        """A split whose validation part is carved from what is not tested."""
+    def hold_out(
+        self, name: str, rest: UtteranceTable, test: UtteranceTable, fold: Fold | None = None, which: str = ""
+    ) -> Split:
+        """A split whose validation part is carved from what is not tested.
+
+        Args:
+            name: of the protocol.
+            rest: what is trained on and chosen by.
+            test: what is tested on.
+            fold: as the protocol's argument names it.
+            which: words for the fold, behind the name.
+        """
         train, validation, how = carve_validation(rest, self.validation, self.seed)
-        return finish(f"{name}, validation {how}" if how else name, train, validation, test, fold)
+        return finish(name, train, validation, test, fold, which, f", validation {how}" if how else "")
 
 
 def finish(
@@ -71,6 +83,8 @@ def finish(
     validation: UtteranceTable,
     test: UtteranceTable,
     fold: Fold | None = None,
+    which: str = "",
+    more: str = "",
 ) -> Split:
     """A split that knows, and whose name says, whether speakers are shared with the test part.
 
@@ -78,11 +92,11 @@ def finish(
         UserError: when a part that must have utterances has none.
     """
     if not len(train) and not len(test):
-        raise UserError(f"The protocol '{name}' leaves nothing to train or test on.")
+        raise UserError(f"The protocol '{name}{which}' leaves nothing to train or test on.")
     known = speakers_known(train + validation + test)
     shared = known and bool(voices(train + validation) & voices(test))
     if shared:
-        name += ", speakers shared with test"
+        more += ", speakers shared with test"
     elif not known:
-        name += ", speakers unknown"
-    return Split(train, validation, test, name, fold, known and not shared)
+        more += ", speakers unknown"
+    return Split(train, validation, test, name + which + more, fold, known and not shared, name + more)

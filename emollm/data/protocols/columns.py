@@ -104,7 +104,8 @@ class FoldColumn(Protocol):
         values = [_fold(value) for value in table.values(self.column)]
         rest = UtteranceTable(row for row, value in zip(table, values, strict=True) if value != fold)
         test = UtteranceTable(row for row, value in zip(table, values, strict=True) if value == fold)
-        return self.hold_out(f"the column '{self.column}', fold {fold} of {len(folds)}", rest, test, fold)
+        which = f", fold {fold} of {len(folds)}"
+        return self.hold_out(f"the column '{self.column}'", rest, test, fold, which)
 
 
 def _fold(value: object) -> Fold:

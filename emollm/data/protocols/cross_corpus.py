@@ -1,4 +1,4 @@
-"""Across corpora: train on some, test on others."""
+"""Across corpora: train on some, test on others, and what of one corpus the others teach."""
 
 from __future__ import annotations
 
@@ -51,11 +51,7 @@ class CrossCorpus(Protocol):
         Raises:
             UserError: when a corpus is not in the table, or the table has only one.
         """
-        known = _corpora(table)
-        if len(known) < 2:
-            raise UserError(
-                f"Training on one corpus and testing on another needs two; data.corpora holds {_listed(known)}."
-            )
+        known = _two(table)
         if self.train:
             return self._split(table, known, self.train, self.test, None)
         fold = str(known[0] if self.fold is None else self.fold)
@@ -71,9 +67,51 @@ class CrossCorpus(Protocol):
                     f"protocol.{field} names the corpus '{unknown[0]}': data.corpora holds {_listed(known)}."
                 )
         to = ", ".join(test)
-        name = f"across corpora, fold {fold} (tested on {to})" if fold else f"from {', '.join(train)} to {to}"
+        name = "across corpora" if fold else f"from {', '.join(train)} to {to}"
+        which = f", fold {fold} (tested on {to})" if fold else ""
         rest = table.where(lambda row: row.corpus in train)
-        return self.hold_out(name, rest, table.where(lambda row: row.corpus in test), fold)
+        return self.hold_out(name, rest, table.where(lambda row: row.corpus in test), fold, which)
+
+
+class LeaveOneCorpusOut(Protocol):
+    """Tests on one corpus and trains on all others: how a model does on recordings of another kind than it knows.
+
+    Args:
+        fold: the corpus to test on, by name; the first one where left out.
+        validation: share of the other corpora's utterances that is kept for validation, by speaker.
+        seed: of the choice of validation speakers.
+    """
+
+    def __init__(self, fold: str | int | None = None, validation: float = 0.15, seed: int = 0) -> None:
+        super().__init__(validation, seed)
+        self.fold = fold
+
+    def folds(self, table: UtteranceTable) -> list[Fold]:
+        """The corpora, in the order of their names."""
+        return _corpora(table)
+
+    def split(self, table: UtteranceTable) -> Split:
+        """Test on one corpus, train and validate on the others.
+
+        Raises:
+            UserError: when the corpus is not in the table, or the table has only one.
+        """
+        known = _two(table)
+        fold = str(known[0] if self.fold is None else self.fold)
+        if fold not in known:
+            raise UserError(f"protocol.fold names the corpus '{fold}': data.corpora holds {_listed(known)}.")
+        rest = table.where(lambda row: row.corpus != fold)
+        test = table.where(lambda row: row.corpus == fold)
+        return self.hold_out("leave one corpus out", rest, test, fold, f", fold {fold}")
+
+
+def _two(table: UtteranceTable) -> list[Fold]:
+    known = _corpora(table)
+    if len(known) < 2:
+        raise UserError(
+            f"Training on one corpus and testing on another needs two; data.corpora holds {_listed(known)}."
+        )
+    return known
 
 
 def _corpora(table: UtteranceTable) -> list[Fold]:

@@ -76,8 +76,8 @@ class GroupedKFold(Protocol):
             filled[fold_of[name] - 1] += sizes[name]
         rest = UtteranceTable(row for row, key in zip(table, keys, strict=True) if fold_of[key] != self.fold)
         test = UtteranceTable(row for row, key in zip(table, keys, strict=True) if fold_of[key] == self.fold)
-        name = f"{self.k} folds by {self.group}, seed {self.seed}, fold {self.fold}"
-        return self.hold_out(name, rest, test, self.fold)
+        name = f"{self.k} folds by {self.group}, seed {self.seed}"
+        return self.hold_out(name, rest, test, self.fold, f", fold {self.fold}")
 
 
 class RandomSplit(Protocol):

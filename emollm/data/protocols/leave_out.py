@@ -28,7 +28,7 @@ class _LeaveOneOut(Protocol):
             UserError: when the column is not filled.
         """
         required(table, self.column)
-        return sorted(set(group_keys(table, self.column)), key=_natural)
+        return sorted(set(group_keys(table, self.column)), key=lambda name: (_natural(name), name))
 
     def split(self, table: UtteranceTable) -> Split:
         """Test on one group, train and validate on the others."""
@@ -41,8 +41,8 @@ class _LeaveOneOut(Protocol):
         keys = group_keys(table, self.column)
         rest = UtteranceTable(row for row, key in zip(table, keys, strict=True) if key != left_out)
         test = UtteranceTable(row for row, key in zip(table, keys, strict=True) if key == left_out)
-        name = f"leave one {self.column} out, fold {self.fold} of {len(groups)} (tested on {left_out})"
-        return self.hold_out(name, rest, test, self.fold)
+        which = f", fold {self.fold} of {len(groups)} (tested on {left_out})"
+        return self.hold_out(f"leave one {self.column} out", rest, test, self.fold, which)
 
 
 class LeaveOneSpeakerOut(_LeaveOneOut):

@@ -1,6 +1,6 @@
 import pytest
 
-from emollm.data.protocols import CrossCorpus
+from emollm.data.protocols import CrossCorpus, LeaveOneCorpusOut
 from emollm.data.utterance import UtteranceTable
 from emollm.errors import UserError
 from tests.data.protocols.test_protocols import speakers, table
@@ -40,6 +40,23 @@ def test_each_corpus_is_trained_on_once_and_all_others_tested(three):
 def test_a_corpus_called_by_a_number():
     rows = table(corpus="1") + table(corpus="2")
     assert CrossCorpus(fold=2).split(rows).fold == "2"
+
+
+def test_each_corpus_is_left_out_once(three):
+    assert LeaveOneCorpusOut().folds(three) == ["a", "b", "c"]
+    for fold, others in {"a": {"b", "c"}, "b": {"a", "c"}, "c": {"a", "b"}}.items():
+        split = LeaveOneCorpusOut(fold=fold).split(three)
+        assert corpora(split.test) == [fold]
+        assert set(corpora(split.train + split.validation)) == others
+        assert not speakers(split.train) & speakers(split.validation)
+        assert len(split.train + split.validation + split.test) == len(three)
+        assert split.fold == fold
+        assert (split.name, split.whole) == (f"leave one corpus out, fold {fold}", "leave one corpus out")
+    assert LeaveOneCorpusOut().split(three).fold == "a", "the first where none is named"
+    with pytest.raises(UserError, match="protocol.fold names the corpus 'z': data.corpora holds a, b, c"):
+        LeaveOneCorpusOut(fold="z").split(three)
+    with pytest.raises(UserError, match="needs two; data.corpora holds c"):
+        LeaveOneCorpusOut().split(table())
 
 
 @pytest.mark.parametrize(

@@ -141,6 +141,12 @@ def test_folds_follow_the_natural_order():
     assert "tested on c/s11" in LeaveOneSpeakerOut(fold=12).split(rows).name
 
 
+def test_names_that_differ_in_zeros_alone_have_their_order():
+    rows = UtteranceTable(Utterance(id=f"{n}", corpus="c", speaker=n) for n in ("01", "1", "001", "2"))
+    order = [LeaveOneSpeakerOut(fold=k).split(rows).test[0].speaker for k in (1, 2, 3, 4)]
+    assert order == ["001", "01", "1", "2"]
+
+
 def test_one_training_speaker_is_carved_by_utterance_and_the_name_says_so():
     split = LeaveOneSpeakerOut(fold=1, validation=0.25).split(table(2, 8))
     assert (len(split.train), len(split.validation), len(split.test)) == (6, 2, 8)
