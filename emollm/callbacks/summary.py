@@ -33,7 +33,7 @@ class TrainingSummary(Callback):
             total_bytes=sum(p.numel() * p.element_size() for p in parameters),
         )
         text = ", ".join(f"{name} {value:.2f}" for name, value in estimate.items() if value is not None)
-        console.print(f"Memory estimate (GiB): {text}; activations come on top.", highlight=False)
+        console.print(f"Memory estimate (GiB): {text}; activations come on top.", highlight=False, markup=False)
         data = trainer.datamodule
         speeds = ", ".join(f"{speed:g}" for speed in data.augmentation.speed)
         speeds = f" (each at speed {speeds})" if speeds else ""
@@ -43,7 +43,7 @@ class TrainingSummary(Callback):
             highlight=False,
         )
         for line in data.audit.lines():
-            console.print(f"Audit: {line}", highlight=False)
+            console.print(f"Audit: {line}", highlight=False, markup=False)
 
     def on_train_start(self, trainer: Trainer, module: EmotionModule) -> None:
         """Remember that there was something to train."""
@@ -55,6 +55,12 @@ class TrainingSummary(Callback):
         """Remember what could not be read."""
         self._broken.update({utterance.key: reason for utterance, reason in batch.broken})
 
+    def on_validation_batch_end(
+        self, trainer: Trainer, module: EmotionModule, outputs: Any, batch: Any, *_: Any
+    ) -> None:
+        """The same of the validation part."""
+        self._broken.update({utterance.key: reason for utterance, reason in batch.broken})
+
     def on_fit_end(self, trainer: Trainer, module: EmotionModule) -> None:
         """Say what was left out and which files there are; write the adapter in PEFT format."""
         log_dir = trainer.log_dir  # every process asks, as they tell it to each other
@@ -63,7 +69,9 @@ class TrainingSummary(Callback):
         console = Console()
         if self._broken:
             reasons = [f"\n  {key}: {reason}" for key, reason in list(self._broken.items())[:10]]
-            console.print(f"{len(self._broken)} utterances could not be read:", *reasons, highlight=False)
+            console.print(
+                f"{len(self._broken)} utterances could not be read:", *reasons, highlight=False, markup=False
+            )
         checkpoints = [Path(c.best_model_path) for c in trainer.checkpoint_callbacks if c.best_model_path]
         files = list(checkpoints)
         # A run that was done before leaves what it wrote then.
@@ -73,11 +81,15 @@ class TrainingSummary(Callback):
             folder = Path(log_dir) / weights.ADAPTER
             weights.write_adapter(module, folder)
             files.append(folder)
-        console.print("Written:", *[f"\n  {_short(file)}" for file in files], highlight=False, soft_wrap=True)
+        console.print(
+            "Written:", *[f"\n  {_short(file)}" for file in files], highlight=False, markup=False, soft_wrap=True
+        )
         if checkpoints and log_dir:
             recipe = _short(Path(log_dir) / "config.yaml")
             console.print(
-                f"Next: emollm test --config {recipe} --ckpt_path {_short(checkpoints[0])}", soft_wrap=True
+                f"Next: emollm test --config {recipe} --ckpt_path {_short(checkpoints[0])}",
+                markup=False,
+                soft_wrap=True,
             )
 
 

@@ -126,8 +126,9 @@ def _other(row: Utterance, rows: list[Utterance], seed: int) -> Utterance:
         if candidate.key != row.key:
             found = candidate
             if _voice(candidate) != _voice(row):
-                break
-    return found
+                return candidate
+    # Where nearly all is one speaker's, the few others are not met by chance.
+    return draw.choice([other for other in rows if _voice(other) != _voice(row)] or [found])
 
 
 _BOTH = frozenset({"audio", "transcript"})

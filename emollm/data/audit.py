@@ -34,7 +34,7 @@ class Overlap:
         nameless: how many utterances of both parts have no speaker.
         sessions: as ``corpus/session``.
         repeated: how many utterances of the second part say a sentence that is also said in the first.
-        spoken: how many utterances of the second part have a transcript or a sentence at all.
+        unknown: how many others may do so too, because what they say, or what the first part says, is not known.
         copies: recordings that are identical byte for byte, one pair of ids a recording of the second part.
         overlapping: stretches of one file that have more than a tenth of a second in common, one pair of ids a
             stretch of the second part; without those in ``copies``.
@@ -50,7 +50,7 @@ class Overlap:
     nameless: int
     sessions: list[str]
     repeated: int
-    spoken: int
+    unknown: int
     copies: list[tuple[str, str]]
     overlapping: list[tuple[str, str]]
     near_copies: list[tuple[str, str]]
@@ -108,13 +108,16 @@ def audit(split: Split, listen: bool = True) -> Audit:
 def normalise(text: str) -> str:
     """A sentence without case, punctuation and blanks that do not matter."""
     plain = unicodedata.normalize("NFKC", text).casefold()
-    letters = "".join(c if c.isalnum() else "" if c in "'\u2019" else " " for c in plain)
+    # Marks belong to the letter before them, as the vowel signs of Hindi do.
+    kept = (
+        c if c.isalnum() or unicodedata.category(c).startswith("M") else " " for c in plain if c not in "'\u2019"
+    )
+    letters = "".join(kept)
     return " ".join(letters.split())
 
 
 def _overlap(first: UtteranceTable, second: UtteranceTable, store: FeatureStore | None) -> Overlap:
-    said = {_sentence(row) for row in first} - {None}
-    spoken = [sentence for row in second if (sentence := _sentence(row)) is not None]
+    repeated, unknown = _sentences(first, second)
     copies, overlapping = _copies(first, second)
     copied = {copy for _, copy in copies + overlapping}
     return Overlap(
@@ -122,8 +125,8 @@ def _overlap(first: UtteranceTable, second: UtteranceTable, store: FeatureStore 
         speakers=sorted(voices(first) & voices(second)),
         nameless=sum(row.speaker is None for row in first + second),
         sessions=sorted(_sessions(first) & _sessions(second)),
-        repeated=sum(sentence in said for sentence in spoken),
-        spoken=len(spoken),
+        repeated=repeated,
+        unknown=unknown,
         copies=copies,
         overlapping=overlapping,
         near_copies=near_copies(first, second.where(lambda row: row.key not in copied), store) if store else [],
@@ -141,10 +144,34 @@ def _sessions(table: UtteranceTable) -> set[str]:
     return {f"{row.corpus}/{row.session}" for row in table if row.session is not None}
 
 
-def _sentence(row: Utterance) -> str | None:
-    """What is said, equal for equal words; without a transcript the corpus's own number of the sentence."""
-    if row.transcript is not None and (text := normalise(row.transcript)):
-        return text
+def _sentences(first: UtteranceTable, second: UtteranceTable) -> tuple[int, int]:
+    """How many rows of the second part say what the first says too, and of how many others nobody can tell."""
+    said: set[str] = set()
+    kinds = set()  # of what is known of the first part's words, by corpus
+    for row in first:
+        words, number = _words(row), _number(row)
+        said |= {words, number} - {None}
+        kinds.add((row.corpus, words is not None, number is not None))
+    repeated = unknown = 0
+    for row in second:
+        words, number = _words(row), _number(row)
+        if {words, number} & said:
+            repeated += 1
+        else:  # it differs from those only of whom the same is known
+            unknown += not all(
+                (words is not None and have_words) or (number is not None and have_number and corpus == row.corpus)
+                for corpus, have_words, have_number in kinds
+            )
+    return repeated, unknown
+
+
+def _words(row: Utterance) -> str | None:
+    """What is said, equal for equal words."""
+    return (normalise(row.transcript) or None) if row.transcript is not None else None
+
+
+def _number(row: Utterance) -> str | None:
+    """The corpus's own name for the sentence."""
     return f"{row.corpus}/{row.sentence}" if row.sentence is not None else None
 
 
@@ -238,19 +265,29 @@ def _lines(overlap: Overlap, part: str, always: bool) -> list[str]:
             f"{_count(len(overlap.dialogues), 'dialogue')} of {part} {_verb(len(overlap.dialogues))} in training "
             f"too ({some(overlap.dialogues)}): a prompt that shows earlier turns shows training utterances."
         )
-    if overlap.repeated and overlap.repeated == overlap.spoken:
+    if overlap.repeated == overlap.utterances:
         lines.append(
             f"Every {part} sentence also occurs in training: a model that reads transcripts can exploit this."
         )
     elif overlap.repeated:
+        others = f"; of {overlap.unknown} others nobody can tell, for want of words" if overlap.unknown else ""
         lines.append(
-            f"{overlap.repeated} of {overlap.spoken} {part} utterances ({overlap.repeated / overlap.spoken:.0%}) "
-            "say a sentence that also occurs in training: a model that reads transcripts can exploit this."
+            f"{overlap.repeated} of {overlap.utterances} {part} utterances "
+            f"({overlap.repeated / overlap.utterances:.0%}) say a sentence that also occurs in training: a model "
+            f"that reads transcripts can exploit this{others}."
         )
-    elif always and overlap.spoken:
-        lines.append(f"No {part} sentence occurs in training.")
+    elif always and overlap.unknown == overlap.utterances:
+        lines.append(
+            f"Transcripts are missing on one side or both, so nobody can tell whether {part} sentences occur in "
+            "training."
+        )
+    elif always and overlap.unknown:
+        lines.append(
+            f"No {part} sentence is known to occur in training; of {overlap.unknown} of {overlap.utterances} "
+            "utterances nobody can tell, for want of words."
+        )
     elif always:
-        lines.append(f"There are no transcripts, so nobody can tell whether {part} sentences occur in training.")
+        lines.append(f"No {part} sentence occurs in training.")
     if overlap.copies:
         pairs = [f"{copy} is {original}" for original, copy in overlap.copies]
         lines.append(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+from collections.abc import Collection
 from dataclasses import replace
 from itertools import islice
 from typing import Literal
@@ -107,6 +108,8 @@ class EmotionData(TranscribingData):
         self.audit: Audit | None = None
         self.ablation: Ablation | None = None
         """How the test part is changed; set by who measures what a model takes from each input."""
+        self.measured: Collection[str] | None = None
+        """Keys of the test utterances that count; None for all. Set by who measures several times."""
         self._split: Split | None = None
         self._ready: set[str] = set()
         self._store: FeatureStore | None = None
@@ -258,10 +261,17 @@ class EmotionData(TranscribingData):
         table = self.parts.validation
         return self._loaders.in_order(self._dataset(table, store=self._store)) if len(table) else []
 
+    @property
+    def tested(self) -> UtteranceTable:
+        """The test part, or what of it counts."""
+        assert self.parts is not None
+        measured = self.measured
+        return self.parts.test if measured is None else self.parts.test.where(lambda row: row.key in measured)
+
     def test_dataloader(self) -> Loader:
         """The test part, under the ablation if there is one."""
         assert self.parts is not None
-        table, faults = self.parts.test, {}
+        table, faults = self.tested, {}
         if self.ablation is not None:
             table = self.ablation.change(table, self.seed)
             if self.ablation.transcribes:

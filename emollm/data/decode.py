@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import stat
+import struct
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,6 +23,8 @@ PYAV_SUFFIXES = frozenset(
 _BLOCK_SECONDS = 30
 # A FLAC stream of unknown length announces this many samples, and libsndfile then cannot read it.
 _UNKNOWN_FRAMES = 2**62
+# What programs write that do not know the length of a WAV yet, or as much as that.
+_UNKNOWN_BYTES = 0x7FFF0000
 # Lossy formats announce a few samples more than they decode to; a file cut off announces many more.
 _CUT_OFF = 0.9
 
@@ -55,6 +58,8 @@ def read_header(path: Path) -> Header:
     try:
         info = soundfile.info(_name(path))
         if info.frames < _UNKNOWN_FRAMES:
+            if info.format in ("WAV", "WAVEX"):
+                _check_whole(path, info.frames / info.samplerate)
             return Header(info.samplerate, info.frames / info.samplerate, "soundfile")
     except soundfile.LibsndfileError:
         pass
@@ -111,6 +116,22 @@ def _check_readable(path: Path) -> None:
         raise AudioError("the file may not be read (permission denied)") from error
     except (OSError, ValueError) as error:  # ValueError: a path with a zero byte
         raise AudioError(f"the file cannot be opened ({getattr(error, 'strerror', None) or error})") from error
+
+
+def _check_whole(path: Path, seconds: float) -> None:
+    """Hold the samples that a WAV file announces against those that are in it, which libsndfile does not."""
+    with path.open("rb") as file:
+        file.seek(12)  # behind RIFF, size and WAVE
+        while len(head := file.read(8)) == 8:
+            kind, size = struct.unpack("<4sI", head)
+            if kind == b"data":
+                there = path.stat().st_size - file.tell()
+                if size < _UNKNOWN_BYTES and there < _CUT_OFF * size:
+                    raise AudioError(
+                        f"cut off: only {seconds:.2f} of {seconds * size / there:.2f} s are in the file"
+                    )
+                return
+            file.seek(size + size % 2, os.SEEK_CUR)
 
 
 def _name(path: Path) -> str | bytes:

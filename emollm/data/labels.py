@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import unicodedata
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
@@ -65,7 +66,7 @@ def canonical(word: str) -> str:
     Case, surrounding blanks, and hyphens or underscores for blanks do not matter. A word that is not in the
     vocabulary comes back as it is, in lower case, so that tables with labels of their own work too.
     """
-    plain = " ".join(word.casefold().replace("_", " ").replace("-", " ").split())
+    plain = " ".join(unicodedata.normalize("NFC", word).casefold().replace("_", " ").replace("-", " ").split())
     return _CANONICAL.get(plain, plain)
 
 

@@ -7,7 +7,7 @@ from collections import Counter, defaultdict
 from collections.abc import Sequence
 from pathlib import Path
 
-from emollm.data.corpora import Corpus, Table
+from emollm.data.corpora import Corpus, Folder, Table
 from emollm.data.labels import LabelSet
 from emollm.data.protocols import Split
 from emollm.data.utterance import UtteranceTable
@@ -16,22 +16,25 @@ from emollm.errors import UserError
 
 
 def refuse_one_name(corpora: Sequence[Corpus]) -> None:
-    """Refuse two tables that have one name by their files alone: their speakers would be taken for the same.
+    """Refuse two tables, or folders, that share a name by chance: their speakers would be taken for the same.
 
     Raises:
-        UserError: when there are such tables.
+        UserError: when there are such tables or folders.
     """
-    names = Counter(corpus.name for corpus in corpora if isinstance(corpus, Table) and not corpus.is_named)
+    names = Counter(
+        corpus.name for corpus in corpora if isinstance(corpus, Table | Folder) and not corpus.is_named
+    )
     twice = [name for name, count in names.items() if count > 1]
     if twice:
         raise UserError(
-            f"data.corpora: several tables are called '{twice[0]}', after their files, and would be one corpus "
-            "with the same speakers: give each of them a name, as init_args: {file: a/metadata.csv, name: a}."
+            f"data.corpora: several tables or folders are called '{twice[0]}', after their files, and would be "
+            "one corpus with the same speakers: give each of them a name, as init_args: {file: a/metadata.csv, "
+            "name: a}."
         )
 
 
 def tell_one_corpus(corpora: Sequence[Corpus], tables: Sequence[UtteranceTable]) -> None:
-    """Warn of tables of one folder that name the same speakers, and count as corpora of their own.
+    """Warn of tables, or folders, side by side that name the same speakers and count as corpora of their own.
 
     Args:
         corpora: the readers.
@@ -39,15 +42,16 @@ def tell_one_corpus(corpora: Sequence[Corpus], tables: Sequence[UtteranceTable])
     """
     speakers: dict[Path, Counter[str]] = defaultdict(Counter)
     for corpus, table in zip(corpora, tables, strict=True):
-        if isinstance(corpus, Table) and not corpus.is_named:
-            speakers[Path(corpus.file).parent].update({str(who) for who in table.unique("speaker")})
+        if isinstance(corpus, Table | Folder) and not corpus.is_named:
+            place = Path(corpus.file if isinstance(corpus, Table) else corpus.root).parent
+            speakers[place].update({str(who) for who in table.unique("speaker")})
     for folder, counts in speakers.items():
         both = sorted(who for who, count in counts.items() if count > 1)
         if both:
             warnings.warn(
-                f"data.corpora: tables in {folder} name the same speakers ({', '.join(both[:3])}), and are taken "
-                "for corpora of different people: if they are parts of one corpus, give them one name, as "
-                "init_args: {file: train.csv, name: mine}.",
+                f"data.corpora: tables or folders in {folder} name the same speakers ({', '.join(both[:3])}), and "
+                "are taken for corpora of different people: if they are parts of one corpus, give them one name, "
+                "as init_args: {file: train.csv, name: mine}.",
                 stacklevel=2,
             )
 

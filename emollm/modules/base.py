@@ -23,7 +23,7 @@ from emollm.modules.figures import Figures, Scores
 from emollm.modules.hearing import HearingModule
 from emollm.modules.optimization import Optimization, parameter_groups, part_of, rate_at
 from emollm.modules.processes import find_unused_parameters, nothing_learnt, refuse_sharding
-from emollm.modules.same_recipe import check_recipe
+from emollm.modules.same_recipe import check_labels, check_recipe
 from emollm.modules.shapes import check_shapes
 from emollm.modules.speaker_range import SpeakerRange
 from emollm.prediction import Prediction, from_scores
@@ -47,6 +47,8 @@ class EmotionModule(HearingModule, ABC):
 
     method: str
     """The name under which the command line knows the module."""
+    answers_in_order = False
+    """Whether trained weights stand for the labels one by one, and not the words of the labels themselves."""
 
     def __init__(
         self,
@@ -312,6 +314,8 @@ class EmotionModule(HearingModule, ABC):
             )
         if self.needs_audio:  # all of it is about what is heard
             check_recipe(self.recipe or {}, specification["model"])
+        if self.answers_in_order:
+            check_labels(self.labels, specification["labels"])
         for part, theirs in specification["fingerprints"].items():
             mine = self.fingerprints().get(part)
             if mine is not None and not same_weights(mine, theirs):

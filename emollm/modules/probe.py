@@ -39,6 +39,7 @@ class Probe(EmotionModule):
     """
 
     method = "probe"
+    answers_in_order = True
     draws_views = False
 
     def __init__(

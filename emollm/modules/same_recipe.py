@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
+from emollm.data.labels import canonical
 from emollm.errors import UserError
 
 Recipe = Mapping[str, Any]
@@ -37,6 +38,19 @@ def check_recipe(mine: Recipe, theirs: Recipe) -> None:
                 f"model.{name} is {now}, and the checkpoint was trained with {then}: give that, or leave the "
                 "option out; a checkpoint remembers it."
             )
+
+
+def check_labels(mine: Sequence[str], theirs: Sequence[str]) -> None:
+    """Hold a head's labels against those of the weights it is given: the same number in another order would fit.
+
+    Raises:
+        UserError: when they are others, or in another order.
+    """
+    if list(map(canonical, mine)) != list(map(canonical, theirs)):
+        raise UserError(
+            f"model.labels are {', '.join(mine)}, and the checkpoint's head answers {', '.join(theirs)}, in that "
+            "order: give those, or leave the option out; a checkpoint remembers them."
+        )
 
 
 def _differences(mine: Recipe, theirs: Recipe) -> Iterator[tuple[str, Any, Any]]:

@@ -156,7 +156,7 @@ def test_a_forbidden_file_says_so(tmp_path):
         audio.load(tmp_path / "a.wav")
 
 
-@pytest.mark.parametrize("suffix", ["flac", "mp3"])
+@pytest.mark.parametrize("suffix", ["wav", "flac", "mp3"])
 def test_a_file_cut_off_in_transfer_is_refused(tmp_path, suffix):
     path = write(tmp_path / f"a.{suffix}", seconds=5)
     path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])

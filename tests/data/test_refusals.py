@@ -2,7 +2,7 @@
 
 import pytest
 
-from emollm.data.corpora import Table
+from emollm.data.corpora import Folder, Table
 from emollm.data.labels import LabelSet
 from emollm.data.refusals import refuse_no_context, refuse_one_name, tell_faults, tell_one_corpus, why_no_context
 from emollm.data.utterance import Utterance, UtteranceTable
@@ -13,10 +13,12 @@ LABELS = LabelSet.parse(["angry", "sad"])
 
 def test_tables_that_are_called_alike_after_their_files_are_refused():
     mine, other = Table("a/metadata.csv"), Table("b/metadata.csv")
-    with pytest.raises(UserError, match="several tables are called 'metadata', .* name"):
+    with pytest.raises(UserError, match="several tables or folders are called 'metadata', .* name"):
         refuse_one_name([mine, other])
     refuse_one_name([mine, Table("b/metadata.csv", name="b")])
     refuse_one_name([Table("a/train.csv", name="a"), Table("a/test.csv", name="a")])
+    with pytest.raises(UserError, match="called 'wavs'"):
+        refuse_one_name([Folder("x/wavs"), Folder("y/wavs")])
 
 
 def test_parts_of_one_corpus_that_count_as_two_are_told(recwarn):
@@ -29,7 +31,9 @@ def test_parts_of_one_corpus_that_count_as_two_are_told(recwarn):
     tell_one_corpus([Table("a/train.csv", name="a"), Table("a/test.csv", name="a")], [heard("x"), heard("x")])
     assert not recwarn.list
     tell_one_corpus([mine, other], [heard("x", "y"), heard("y")])
-    assert "tables in a name the same speakers (y)" in str(recwarn.list[0].message)
+    assert "tables or folders in a name the same speakers (y)" in str(recwarn.list[0].message)
+    tell_one_corpus([Folder("b/train"), Folder("b/test")], [heard("x"), heard("x")])
+    assert "tables or folders in b name the same speakers (x)" in str(recwarn.list[1].message)
 
 
 def test_dialogues_without_words_show_no_context():

@@ -143,7 +143,7 @@ def test_what_cannot_be_fitted_is_refused(tiny_whisper, corpus):
         fit(build(tiny_whisper), corpus, precision="bf16-true")
 
 
-def test_fit_test_predict_and_export(small_run, tiny_whisper, tmp_path):
+def test_fit_test_predict_and_export(small_run, tiny_whisper, tmp_path, capsys):
     values = yaml.safe_load(small_run.config.read_text())
     values["method"] = "probe"
     values["model"] = {"labels": LABELS, "backbone": {"source": str(tiny_whisper), "layers": [2, 3]}}
@@ -152,7 +152,11 @@ def test_fit_test_predict_and_export(small_run, tiny_whisper, tmp_path):
     folder = run(tmp_path, "fit", "--config", recipe)
     checkpoint = folder / "checkpoints" / "best.ckpt"
     assert (folder / "checkpoints" / "last.ckpt").is_file()
-    tested = run(tmp_path, "test", "--config", recipe, "--ckpt_path", checkpoint)
+    tested = run(tmp_path, "test", "--config", recipe, "--ckpt_path", checkpoint, "--baselines", "all")
+    # The same labels in another order would fit the head, and mean something else.
+    other = ["test", "--config", str(recipe), "--ckpt_path", str(checkpoint), "--model.labels=[sad,happy,angry]"]
+    assert main(other) == 2
+    assert "the checkpoint's head answers angry, happy, sad, in that order" in capsys.readouterr().err
     assert len(pd.read_csv(tested / "predictions.csv")) == 3
     (tmp_path / "sound").mkdir()
     soundfile.write(tmp_path / "sound" / "a.wav", tone(300, 0.5), 16_000)

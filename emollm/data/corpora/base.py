@@ -15,6 +15,9 @@ from emollm.data.corpora.files import archives, sound_files, stem_of, tell_left_
 from emollm.data.utterance import Utterance, UtteranceTable
 from emollm.errors import UserError
 
+FEW = 0.1
+"""Share of a corpus up to which somebody is taken to try a few recordings on purpose."""
+
 
 class Corpus(ABC):
     """Reads a corpus as its owners distribute it.
@@ -63,7 +66,7 @@ class FileNameCorpus(Corpus):
     example: ClassVar[str]
     """One file name, shown to who pointed at a wrong folder."""
     published: int | None = None
-    """How many recordings the owners distribute: who has most of them, but not all, is told."""
+    """How many recordings the owners distribute: who has more than a few of them, but not all, is told."""
 
     @abstractmethod
     def describe(self, match: re.Match[str]) -> dict[str, Any] | None:
@@ -132,7 +135,7 @@ class FileNameCorpus(Corpus):
         if self.published is not None and len(rows) < self.published:
             tell_left_out(archives(folder), f"{self.name}: archives below {folder} are not read", "unpack them")
         # Whoever tries a few recordings knows that others are missing; whose copy broke off does not.
-        if self.published is not None and self.published / 2 < len(rows) < self.published:
+        if self.published is not None and self.published * FEW < len(rows) < self.published:
             warnings.warn(
                 f"{self.name}: {len(rows)} of the {self.published} recordings that the corpus has are below "
                 f"{folder}; {self.published - len(rows)} are missing: restore them, or say so with your results.",

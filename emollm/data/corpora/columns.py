@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import unicodedata
 from collections.abc import Callable, Iterable
 from typing import Any
 
@@ -74,7 +75,8 @@ def read_value(field: str, value: Any) -> Any:
         ValueError: for a number that is none.
     """
     if isinstance(value, str):
-        value = value.strip()
+        # Accents are written in two ways, and are one all the same; a path is as the file system has it.
+        value = value.strip() if field == "path" else unicodedata.normalize("NFC", value.strip())
     # A transcript may well be the word "none"; every other field then has no value.
     if value is None or value == "" or (field != "transcript" and str(value).casefold() in _NOTHING):
         return None

@@ -16,7 +16,7 @@ from emollm.data.utterance import Utterance, UtteranceTable
 _LABELS = {"ANG": "angry", "DIS": "disgust", "FEA": "fear", "HAP": "happy", "NEU": "neutral", "SAD": "sad"}
 _VOTES = {label[0].upper(): label for label in _LABELS.values()}
 _NAMELESS = re.compile(r"(unnamed: \d+)?")  # columns without a name, as the owners or pandas write them
-_OTHERS = re.compile(r"[23]\d{5}")  # rows of the face, and of both
+_OTHERS = re.compile(r"[23]\d{5}(\.0)?")  # rows of the face, and of both
 _LEVELS = {"LO": "low", "MD": "medium", "HI": "high", "XX": None, "X": None}
 _SENTENCES = {
     "IEO": "It's eleven o'clock.",
@@ -109,6 +109,7 @@ def _clip(name: str) -> str:
 
 def _read_votes(folder: Path, faults: Faults) -> dict[str, dict[str, float]]:
     found: dict[str, dict[str, float]] = {}
+    mixed: list[str] = []
     with faults.gather():
         if file := find_table(folder, "tabulatedVotes.csv"):
             for line, row in read_rows(file, ("filename", *(code.lower() for code in _VOTES)), faults):
@@ -125,8 +126,15 @@ def _read_votes(folder: Path, faults: Faults) -> dict[str, dict[str, float]]:
                         "them below 0."
                     )
                     continue
-                if voted := {label: count for label, count in counts.items() if count}:
-                    found.setdefault(_clip(row["filename"]), voted)
+                voted = {label: count for label, count in counts.items() if count}
+                if voted and found.setdefault(_clip(row["filename"]), voted) != voted:
+                    mixed.append(f"line {line}")
+        tell_left_out(
+            mixed,
+            f"{CremaD.name}: {file} has several rows of one recording, and nothing tells which is of the voice; "
+            "the first is used",
+            "keep the column without a name, as the owners have it",
+        )
     with faults.gather():
         if file := find_table(folder, "summaryTable.csv"):
             for line, row in read_rows(file, ("filename", "voicevote"), faults):

@@ -105,6 +105,11 @@ class EmoBox(Corpus):
                 with faults.gather():
                     for record in _records(path / f"{self.name}_{part}_fold_{number}.jsonl", part, faults):
                         known = records.setdefault(record.values["key"], record)
+                        if _facts(record) != _facts(known):
+                            faults.add(
+                                f"{record.where}: {record.values['key']} has another wav, emo or time than in "
+                                f"{known.where}: all folds must say the same of it."
+                            )
                         if number in known.parts:
                             faults.add(
                                 f"{record.where}: {record.values['key']} is in fold {number} twice, in "
@@ -139,11 +144,12 @@ class EmoBox(Corpus):
             start, end = (
                 None if values.get(name) is None else float(values[name]) for name in ("start_time", "end_time")
             )
-            if end is not None and not (start or 0.0) < end < math.inf:
+            if not 0 <= (start or 0.0) < (math.inf if end is None else end) or end == math.inf:
                 raise ValueError
         except (TypeError, ValueError, OverflowError):
             raise UserError(
-                f"{record.where}: start_time and end_time must be numbers of seconds, the end behind the start."
+                f"{record.where}: start_time and end_time must be numbers of seconds from 0, the end behind the "
+                "start."
             ) from None
         facts = self._from_name(stem_of(PurePosixPath(values["wav"])))
         facts.setdefault("speaker", speakers.get(values["key"]))
@@ -203,6 +209,11 @@ class _Finder:
         found = max(self._index.get(self.identify(path), []), key=lambda other: _common(path, other), default=path)
         # The clip of another part would be a wrong one; better a missing file, which the validator names.
         return path if path.stem in self.repeated and not _common(path, found) else found
+
+
+def _facts(record: _Record) -> list[Any]:
+    """What every fold must say alike of an utterance."""
+    return [record.values.get(name) for name in ("wav", "emo", "start_time", "end_time")]
 
 
 def _common(path: Path, other: Path) -> int:

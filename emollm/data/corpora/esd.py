@@ -37,7 +37,7 @@ class Esd(FileNameCorpus):
     Read as ``0011/Angry/0011_000351.wav``, or with the folders ``train``, ``evaluation`` and ``test`` in between.
     ``split`` is the owners': of each speaker's 350 sentences 20 are validation, 30 test and 300 train, so all
     parts share the speakers; LeaveOneSpeakerOut does not. Transcripts come from ``0011/0011.txt``; these are
-    UTF-8, UTF-16 or GB 2312, with tabs or blanks (issue 1 of the repository), and any of it is read.
+    UTF-8, UTF-16 or GB 18030, with tabs or blanks (issue 1 of the repository), and any of it is read.
 
     Args:
         root: the folder of the corpus; the files may lie at any depth, in any sound format.
@@ -84,7 +84,7 @@ class Esd(FileNameCorpus):
         for file in find_files(self.folder(), *names):
             with faults.gather():
                 # Several files, English ones among them, were written in China on Windows.
-                lines = read_text(file, fallback="gb2312").split("\n")
+                lines = read_text(file, fallback="gb18030").split("\n")
                 found = filter(None, map(_LINE.fullmatch, lines))
                 texts |= {match["id"]: mend(_EMOTION.sub("", match["text"])) for match in found}
         faults.check()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import unicodedata
 from pathlib import Path
 from typing import Literal
 
@@ -40,6 +41,7 @@ class Folder(Corpus):
         name: str | None = None,
     ) -> None:
         super().__init__(root)
+        self.is_named = name is not None
         self.name = name or Path(root).expanduser().absolute().name
         self.labels_from = labels_from
         self.speaker_from = speaker_from
@@ -81,7 +83,7 @@ def _folder_name(path: Path, root: Path, level: Level) -> str | None:
     """Name of the folder one or two levels up; None for files that do not lie so deep below the root."""
     above = path.relative_to(root).parts[:-1]
     steps = {"none": 0, "parent": 1, "grandparent": 2}[level]
-    return above[-steps] if 0 < steps <= len(above) else None
+    return unicodedata.normalize("NFC", above[-steps]) if 0 < steps <= len(above) else None
 
 
 def _transcript(path: Path) -> str | None:

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from emollm.data.corpora.base import Corpus
+from emollm.data.corpora.base import FEW, Corpus
 from emollm.data.corpora.faults import Faults
 from emollm.data.corpora.files import (
     archives,
@@ -48,8 +48,8 @@ _TURN = re.compile(
 )
 _EXAMPLE = "[6.2901 - 8.2357] Ses01F_impro01_F000 neu [2.5000, 2.5000, 2.5000]"
 _DIALOGUE = re.compile(r"Ses\d\d[FM]_\w+\.txt", re.IGNORECASE)
-_SOUND = re.compile(r"Ses\d\d[FM]_\w+_[FM]\w*\d+")
-_JUDGED = re.compile(r"C-(?P<who>[A-Z]+)\d*:\s*(?P<emotions>[^(]*)")
+_SOUND = re.compile(r"Ses\d\d[FM]_\w+_[FM]\w*\d+", re.IGNORECASE)
+_JUDGED = re.compile(r"C\W{1,3}(?P<who>[A-Z]+)\d*\s*:\s*(?P<emotions>[^(]*)")
 _TEXT = re.compile(r"(?P<id>Ses\d\d[FM]_\w+)\s*\[[\d. -]+\]\s*:\s*(?P<text>.*)")
 
 
@@ -111,7 +111,8 @@ class Iemocap(Corpus):
         for file in transcriptions:
             with faults.gather():
                 texts |= dict(_texts(file))
-        sounds = by_stem(sound_files(folder))
+        # A file system may have changed the case of names, which never tells two turns apart.
+        sounds = {stem.casefold(): path for stem, path in by_stem(sound_files(folder)).items()}
         heard = any(_SOUND.fullmatch(stem) for stem in sounds)
         rows: list[Utterance] = []
         for file in evaluations:
@@ -120,7 +121,7 @@ class Iemocap(Corpus):
                 for position, turn in enumerate(turns):
                     path = file.parent.parent.parent / "sentences" / "wav" / stem_of(file) / f"{turn.id}.wav"
                     # Where recordings are at all, one that is missing is for the validator to name.
-                    sound = sounds.get(turn.id, path) if heard else None
+                    sound = sounds.get(turn.id.casefold(), path) if heard else None
                     rows.append(_utterance(turn, position, stem_of(file), sound, texts))
         faults.check()
         judged = {stem_of(file) for file in evaluations}
@@ -140,7 +141,7 @@ class Iemocap(Corpus):
                 "restore sentences/wav.",
                 stacklevel=3,
             )
-        if _PUBLISHED / 2 < len(rows) < _PUBLISHED:
+        if _PUBLISHED * FEW < len(rows) < _PUBLISHED:
             warnings.warn(
                 f"{self.name}: {len(rows)} of the {_PUBLISHED} turns that the corpus has are judged below "
                 f"{folder}: restore the others, or say so with your results.",
@@ -148,7 +149,7 @@ class Iemocap(Corpus):
             )
         if len(rows) < _PUBLISHED:
             tell_left_out(archives(folder), f"{self.name}: archives below {folder} are not read", "unpack them")
-        judged = {row.id for row in rows}
+        judged = {row.id.casefold() for row in rows}
         tell_left_out(
             [
                 path.relative_to(folder).as_posix()
@@ -203,7 +204,7 @@ def _utterance(turn: _Turn, position: int, dialogue: str, path: Path | None, tex
         arousal=turn.arousal,
         dominance=turn.dominance,
         extra={
-            "improvised": "impro" in dialogue,
+            "improvised": "impro" in dialogue.casefold(),
             "self": ", ".join(turn.own) or None,
             "turn_from": turn.start,
             "turn_to": turn.end,

@@ -7,7 +7,7 @@ import warnings
 from pathlib import Path
 
 from emollm.data.audio import AudioError, duration
-from emollm.data.corpora.base import Corpus
+from emollm.data.corpora.base import FEW, Corpus
 from emollm.data.corpora.faults import Faults
 from emollm.data.corpora.files import (
     archives,
@@ -99,6 +99,10 @@ class Meld(Corpus):
             with faults.gather():
                 rows += self._part(part, file, clips, faults) if file else []
         faults.check()
+        lacking = [f"{part}_sent_emo.csv" for part, file in tables.items() if file is None]
+        tell_left_out(
+            lacking, f"{self.name}: parts have no table below {folder}", "restore it, if you want that part"
+        )
         if not all(tables.values()) or (self.audio and {part for part, _, _ in clips} != set(_PARTS)):
             # MELD.Raw.tar.gz holds an archive a part, and the one of training holds its table too.
             tell_left_out(archives(folder), f"{self.name}: archives below {folder} are not read", "unpack them")
@@ -114,7 +118,7 @@ class Meld(Corpus):
         there = next((path.parent for (of, _, _), path in clips.items() if of == part), None)
         found: list[tuple[int, int, Utterance]] = []
         table = read_rows(file, _COLUMNS, faults)
-        if _PUBLISHED[part] / 2 < len(table) < _PUBLISHED[part]:
+        if _PUBLISHED[part] * FEW < len(table) < _PUBLISHED[part]:
             warnings.warn(
                 f"{self.name}: {file} has {len(table)} of the {_PUBLISHED[part]} utterances of this part: take "
                 "the whole table, or say so with your results.",

@@ -13,6 +13,7 @@ from emollm.data.corpora.faults import Faults
 from emollm.data.corpora.files import (
     archives,
     by_stem,
+    find_files,
     find_table,
     or_unpack,
     parts_of,
@@ -111,6 +112,13 @@ class MspPodcast(Corpus):
         detailed = find_table(file.parent, "labels_detailed.csv")
         if detailed is not None:
             rows = _with_votes(rows, detailed)
+        else:
+            unread = find_files(file.parent, "labels_detailed.json", "labels.txt")
+            tell_left_out(
+                [path.name for path in unread],
+                f"{self.name}: single votes beside {file} are not read, so utterances have none",
+                "votes are taken from labels_detailed.csv",
+            )
         if not rows:
             raise UserError(f"{file} has no rows of Train, Development or {self.test}.")
         lacking = [column for column in _OPTIONAL if not any(column.casefold() in row for _, row in table)]

@@ -6,7 +6,7 @@ import json
 import os
 import unicodedata
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -23,6 +23,8 @@ from emollm.data.utterance import Utterance, UtteranceTable
 from emollm.errors import UserError
 
 _BINARY = {".xlsx": "spreadsheet", ".xls": "spreadsheet", ".ods": "spreadsheet", ".parquet": "Parquet file"}
+_NAMED = ("speaker", "session", "sentence", "dialogue")
+"""Fields whose numbers are names."""
 
 
 class Table(Corpus):
@@ -107,6 +109,8 @@ class Table(Corpus):
                 f"{source} has neither a column of paths nor one of transcripts (its columns are "
                 f"{', '.join(header)}): name it, as in columns: {{path: {next(iter(header))}}}."
             )
+        for column in {fields[field] for field in _NAMED if field in fields}:
+            _without_points(column, rows.values())
         utterances = [self._utterance(where, root, row, fields, faults) for where, row in rows.items()]
         faults.check()
         return UtteranceTable(_with_ids(utterances))
@@ -136,9 +140,22 @@ class Table(Corpus):
                 {"language": self.language}
                 | values
                 | {"id": values.get("id") or "", "corpus": self.name}
-                | {"extra": {column: value for column, value in row.items() if column not in taken}}
+                | {"extra": {column: _cell(value) for column, value in row.items() if column not in taken}}
             )
         )
+
+
+def _without_points(column: str, rows: Collection[dict[str, Any]]) -> None:
+    """Write numbers that are names, as of speakers, as they were before pandas met an empty cell (``1.0``)."""
+    cells = [str(row.get(column) or "").strip() for row in rows]
+    if all(cell.removesuffix(".0").isdecimal() and cell.endswith(".0") for cell in cells if cell):
+        for row, cell in zip(rows, cells, strict=True):
+            row[column] = cell.removesuffix(".0")
+
+
+def _cell(value: Any) -> Any:
+    """Of a column that no field claims; None for an empty one."""
+    return None if isinstance(value, str) and not value.strip() else value
 
 
 def _rows(file: Path, faults: Faults) -> Iterator[tuple[int, dict[str, Any]]]:

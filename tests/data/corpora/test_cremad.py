@@ -49,6 +49,16 @@ def test_the_crowd_and_the_actors(tmp_path, encoding):
     assert rows["1050_TIE_FEA_XX"].gender is None
 
 
+def test_votes_of_face_and_voice_that_nothing_tells_apart_are_told(tmp_path, recwarn):
+    root = plant(tmp_path, "1001_IEO_NEU_XX.wav", "1001_IEO_ANG_MD.wav")
+    save(tmp_path / "tabulatedVotes.csv", VOTES.replace('00001"', '00001.0"'))
+    assert CremaD(root).read()[1].votes == {"happy": 1.0, "neutral": 10.0}, "as pandas writes the owners' names"
+    assert not recwarn
+    save(tmp_path / "tabulatedVotes.csv", VOTES.replace('"","A"', '"id","A"'))
+    CremaD(root).read()
+    assert "nothing tells which is of the voice; the first is used (2: line 4, line 5)" in str(recwarn[0].message)
+
+
 def test_faults_name_the_table(tmp_path):
     root = plant(tmp_path, "1001_IEO_NEU_XX.wav")
     save(tmp_path / "tabulatedVotes.csv", VOTES.replace('"fileName"', '"clip"'))

@@ -43,6 +43,15 @@ def emodb(tmp_path):
     return data
 
 
+def test_folds_that_contradict_each_other_are_a_fault(emodb):
+    save_fold(emodb, "emodb", 2, train=SECOND.replace("neutral", "boredem"), test=FIRST)
+    for fold in (1, 2):
+        with pytest.raises(
+            UserError, match=r"train_fold_2\.jsonl, line 1: .*another wav, emo or time than in .*fold_1"
+        ):
+            EmoBox(str(emodb), "emodb", fold=fold).read()
+
+
 def test_folds_labels_and_speakers(emodb):
     first, second = EmoBox(str(emodb), "emodb", fold=2).read()
     assert (first.id, first.label, first.split, first.extra) == (

@@ -64,6 +64,18 @@ def test_the_full_release(tmp_path, encoding):
     assert woman.transcript == "Is there a problem? [LAUGHTER] It’s here."
 
 
+def test_names_in_capitals_and_votes_with_other_dashes(tmp_path, recwarn):
+    text = EVALUATION.replace("C-E2:", "C–E2 :").replace("C-E3:", "C E3:")
+    save(tmp_path / "SESSION1/DIALOG/EMOEVALUATION/SES01F_IMPRO01.TXT", text)
+    plant(tmp_path, "SESSION1/SENTENCES/WAV/SES01F_IMPRO01/SES01F_IMPRO01_F002.WAV")
+    man, woman = Iemocap(str(tmp_path)).read()
+    assert woman.path.is_file()
+    assert man.extra["improvised"]
+    assert man.votes == {"happy": 1.0, "excited": 1.0, "angry": 1.0}
+    assert woman.votes == {"neutral": 2.0, "frustrated": 1.0, "other": 1.0}
+    assert not recwarn
+
+
 @pytest.mark.filterwarnings("ignore:.*not of single turns")
 def test_without_recordings_it_is_text(tmp_path):
     assert Iemocap(str(build(tmp_path))).read().values("path") == [None, None]

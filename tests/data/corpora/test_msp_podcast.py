@@ -51,6 +51,14 @@ def test_as_its_owners_pack_it(tmp_path, name, text, encoding):
     assert (dev.label, dev.speaker, dev.gender, dev.split) == (None, None, None, "validation")
 
 
+def test_votes_in_a_file_that_is_not_read_are_told(tmp_path, recwarn):
+    save(tmp_path / "Labels/labels_consensus.csv", HEADER + ROWS)
+    save(tmp_path / "Labels/labels_detailed.json", "{}")
+    MspPodcast(str(tmp_path)).read()
+    (told,) = recwarn
+    assert "are not read, so utterances have none (1: labels_detailed.json)" in str(told.message)
+
+
 def test_other_partitions(tmp_path):
     save(tmp_path / "labels_consensus.csv", HEADER + ROWS)
     test2 = MspPodcast(str(tmp_path), test="Test2").read()[-1]

@@ -173,7 +173,9 @@ def test_meld_saved_again_by_excel(tmp_path, recwarn):
     first, second = Meld(str(tmp_path)).read()
     assert (first.transcript, first.label, second.label) == ("Why; that’s great!", "happy", "angry")
     assert (first.path.is_file(), second.path.exists()) == (True, False)
-    assert not recwarn
+    (lacking,) = recwarn
+    assert "parts have no table" in str(lacking.message)
+    assert "(2: dev_sent_emo.csv, test_sent_emo.csv)" in str(lacking.message)
 
 
 def test_all_faults_of_meld_at_once(tmp_path):

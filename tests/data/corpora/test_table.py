@@ -1,12 +1,14 @@
 """Tables from many hands: names of columns, encodings, delimiters, faults."""
 
 import json
+import unicodedata
 from pathlib import Path
 
 import pandas as pd
 import pytest
 
 from emollm.data.corpora import Table
+from emollm.data.protocols import FoldColumn
 from emollm.errors import UserError
 
 CSV = """file,emotion,text,speaker_id,Split,Gender,session,language,room
@@ -26,7 +28,7 @@ def check(table, folder):
     assert (first.id, first.label, first.speaker, first.split) == ("a", "angry", "s1", "validation")
     assert (first.transcript, first.gender, first.session) == ("Ça va, “toi”?", "male", "1")
     assert (second.id, second.label, second.split, second.language) == ("b", "happy", "train", "de")
-    assert (first.extra, second.extra) == ({"room": "kitchen"}, {"room": ""})
+    assert (first.extra, second.extra) == ({"room": "kitchen"}, {"room": None})
 
 
 @pytest.mark.parametrize(
@@ -55,6 +57,29 @@ def test_json(tmp_path, suffix):
     lines = "\n\n".join(json.dumps(row, ensure_ascii=False) for row in rows)
     text = lines if suffix == "jsonl" else json.dumps(rows)
     check(Table(save(tmp_path / f"t.{suffix}", text)).read(), tmp_path)
+
+
+def test_an_accent_written_in_two_ways_is_one_name(tmp_path):
+    rows = [
+        f"{name}.wav,{unicodedata.normalize(form, 'Zoë,ärger')}" for name, form in (("a", "NFC"), ("b", "NFD"))
+    ]
+    table = Table(save(tmp_path / "t.csv", "file,speaker,label\n" + "\n".join(rows))).read()
+    assert (table.unique("speaker"), table.unique("label")) == (["Zoë"], ["ärger"])
+
+
+def test_speakers_that_pandas_made_numbers_with_a_point_are_as_they_were(tmp_path):
+    text = "file,speaker,take\na.wav,1.0,1.0\nb.wav,,2.5\nc.wav,12.0,\n"
+    table = Table(save(tmp_path / "t.csv", text)).read()
+    assert table.values("speaker") == ["1", None, "12"]
+    assert table.values("take") == ["1.0", "2.5", None], "no name, and left as it is"
+    own = Table(save(tmp_path / "own.csv", "file,speaker\na.wav,1.0\nb.wav,1.5\n")).read()
+    assert own.values("speaker") == ["1.0", "1.5"]
+
+
+def test_an_empty_cell_is_no_fold(tmp_path):
+    table = Table(save(tmp_path / "t.csv", "file,speaker,fold\na.wav,x,1\nb.wav,y, \n")).read()
+    with pytest.raises(UserError, match="1 of 2 utterances have no 'fold'.*b.wav"):
+        FoldColumn("fold").folds(table)
 
 
 def test_numbers_votes_and_empty_cells(tmp_path):
