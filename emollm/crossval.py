@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import copy
+import json
 import os
-import re
 import shutil
 import subprocess
 import sys
@@ -25,6 +25,7 @@ from emollm.data.digest import digest
 from emollm.data.validate import check
 from emollm.errors import UserError
 from emollm.evaluation.pool import FoldReport
+from emollm.files import file_name
 
 _LOGGER = f"{TensorBoardLogger.__module__}.{TensorBoardLogger.__qualname__}"
 
@@ -105,6 +106,15 @@ def _data_of(recipe: dict[str, Any]) -> dict[str, Any]:
     return {"data": values if labels is None else {**values, "labels": labels}}
 
 
+def _as_yaml(name: str) -> str:
+    """A name as it is written for YAML to read it as that name, and not as nothing, a list or a truth."""
+    try:
+        read = yaml.safe_load(name)
+    except yaml.YAMLError:
+        read = None
+    return name if isinstance(read, int | str) and str(read) == name else json.dumps(name, ensure_ascii=False)
+
+
 @dataclass
 class Job:
     """One fold with one seed: fitted, then tested, each by a process of its own.
@@ -140,7 +150,7 @@ class Job:
     @property
     def folder(self) -> Path:
         """Where everything of it lies; the name of a corpus may hold what a file name must not."""
-        name = "fold_" + re.sub(r"[^\w.-]", lambda found: f"%{ord(found[0]):02X}", self.fold)
+        name = f"fold_{file_name(self.fold)}"
         return self.output / (name if self.seed is None else f"{name}_seed_{self.seed}")
 
     @property
@@ -155,7 +165,7 @@ class Job:
 
     @property
     def done(self) -> bool:
-        """Whether it is tested; metrics.json is the last file but the page, and is written at one stroke."""
+        """Whether it is tested; metrics.json comes when all is measured, and is written at one stroke."""
         return (self.tested.folder / "metrics.json").is_file()
 
     def run(self) -> bool:
@@ -193,7 +203,7 @@ class Job:
         return "\n".join(lines[-number:])
 
     def _call(self, verb: str, more: list[str]) -> bool:
-        own = [f"--data.protocol.init_args.fold={self.fold}"] if self.flag else []
+        own = [f"--data.protocol.init_args.fold={_as_yaml(self.fold)}"] if self.flag else []
         if self.seed is not None:
             own += [f"--seed_everything={self.seed}", f"--model.seed={self.seed}"]
         logger = {"": _LOGGER, ".save_dir": str(self.folder), ".name": verb, ".version": "0"}

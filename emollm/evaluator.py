@@ -21,6 +21,7 @@ from emollm.data.datamodule import EmotionData
 from emollm.data.trained_on import lines, shared
 from emollm.errors import UserError
 from emollm.evaluation import summarise, to_frame, write
+from emollm.evaluation.frame import scored
 from emollm.evaluation.remarks import Remark, spoken
 from emollm.machine import machine, versions
 from emollm.models.ranges import Sums
@@ -38,11 +39,11 @@ _BASELINES = {
     "majority": ("majority class", "The most frequent label of the training part, whatever is said."),
     "probe": (
         "probe",
-        "The same frozen backbone, statistics over time and a linear head, fitted on the same part.",
+        "The same frozen backbone, statistics over time and a linear head, fitted on this recipe's training part.",
     ),
     "transcript_llm": (
         "transcript-only LLM",
-        "The same LLM and adapter, fitted on the same part without ever hearing.",
+        "The same LLM and adapter, fitted on this recipe's training part without ever hearing.",
     ),
 }
 
@@ -83,6 +84,7 @@ class Evaluator:
         self.folder = Path(trainer.log_dir or trainer.default_root_dir)
         self.console = Console()
         self._collector = Collector()
+        self._counted: set[str] = set()
         trainer.callbacks.append(self._collector)
 
     def run(self) -> Row | None:
@@ -105,6 +107,7 @@ class Evaluator:
             content["wer"] = rate
         if results is not None:
             content["summary"] = summarise(frame, self.module.labels)
+            self._keep_to(predictions)
             content["rows"] = [self._row("model", self.module.name, self._inputs(), "", frame)]
             if heard is not None:
                 content["rows"] += self._in_ranges(heard)
@@ -113,14 +116,16 @@ class Evaluator:
         if not self.trainer.is_global_zero:
             return None
         if rate is not None:
-            self.console.print(f"WER {100 * rate:.1f} %, case and punctuation apart.", highlight=False)
+            self._say(f"WER {100 * rate:.1f} %, case and punctuation apart.")
         if results is not None:
             self.console.print(metrics_table(results), per_class_table(results))
-            written += save_figures(content, self.folder, self.trainer.logger)
             if len(content["rows"]) > 1:
                 self.console.print(comparison_table(content["rows"]))
-                log_rows(content, self.trainer.logger)
+        # Numbers before pictures: whatever a figure runs into, the report is there.
         written += write_report(content, self.folder)
+        if results is not None:
+            log_rows(content, self.trainer.logger)
+            written += save_figures(content, self.folder, self.trainer.logger)
         self._tell(content, frame, written)
         return content
 
@@ -130,6 +135,17 @@ class Evaluator:
         verb = self.trainer.validate if self.part == "validation" else self.trainer.test
         verb(self.module, datamodule=self.data, verbose=False)
         return self._collector.predictions
+
+    def _keep_to(self, predictions: list[Prediction]) -> None:
+        """Measure these utterances alone from now on, so that every row is of the same ones.
+
+        An ablation changes lengths, and so batches, of which a limited test takes the first ones; and nobody
+        should be given the sound of a recording that cannot be read.
+        """
+        self._counted = {one.utterance.key for one in predictions if one.probabilities}
+        if self.part == "test":
+            self.data.measured = self._counted
+            self.trainer.limit_test_batches = 1.0
 
     def _in_ranges(self, heard: dict[str, Sums]) -> list[Row]:
         """The same model with features in the range of this part, and in that of each speaker where it is safe."""
@@ -162,7 +178,7 @@ class Evaluator:
         )
         second = self._try("range", "speaker", "in the speaker's own range", about, alone)
         text = (
-            "{n} of {of} speakers; the others as in the row above, heard in too few clips or, by the model's "
+            "{n} of {of} speakers; any others as in the row above, heard in too few clips or, by the model's "
             "answers, in too few emotions."
         )
         return [first, _remarked(second, lambda: [{"text": text, "n": len(usable), "of": len(heard)}])]
@@ -186,7 +202,7 @@ class Evaluator:
         for ablation in applicable(self.module.inputs):
             if ablation.name in self.ablations:
                 row = self._try("ablation", ablation.name, ablation.title, ablation.about, self._under(ablation))
-                rows.append(_remarked(row, lambda a=ablation: a.remarks(self.data.parts.test, self.data.seed)))
+                rows.append(_remarked(row, lambda a=ablation: a.remarks(self.data.tested, self.data.seed)))
         self.trainer.loggers = loggers
         return rows
 
@@ -210,7 +226,8 @@ class Evaluator:
     def _is(self, name: str) -> bool:
         """Whether the module itself is the baseline, or hears nothing that a baseline could be fitted on."""
         hears = "audio" in self.module.inputs
-        return {"probe": self.module.method == "probe" or not hears, "transcript_llm": not hears}.get(name, False)
+        probe = self.module.method == "probe"  # which has no LLM
+        return {"probe": probe or not hears, "transcript_llm": probe or not hears}.get(name, False)
 
     def _baseline(self, name: str, tested: list[Prediction]) -> list[Prediction]:
         train = self.data.parts.train
@@ -226,7 +243,7 @@ class Evaluator:
         if name == "transcript_llm" and None in train.values("transcript"):
             raise UserError("not every training utterance has a transcript")
         make = {"probe": baselines.probe, "transcript_llm": baselines.transcript_llm}[name]
-        self.console.print(f"Baseline: fitting the {_BASELINES[name][0]}.", highlight=False)
+        self._say(f"Baseline: fitting the {_BASELINES[name][0]}.")
         folder = self.folder / "baselines" / name
         return baselines.fit_and_test(*make(self.module), self.data, self.trainer, folder)
 
@@ -255,6 +272,7 @@ class Evaluator:
             "title": title,
             "about": about,
             "why_not": why_not,
+            "same": frame is None or set(frame["id"][scored(frame, self.module.labels)]) == self._counted,
             "result": summary and summary["result"],
             "intervals": summary and summary["intervals"],
             "folds": None,
@@ -273,6 +291,7 @@ class Evaluator:
             audit["lines"] = [*lines(trained, parts, self.part), *audit["lines"]]
         audit["lines"] += self.data.recognised_lines(self.part, whole)
         calibration = self.module.calibration
+        heard = bool(trained and self.part == "test" and shared(trained, parts.test))
         return {
             "title": f"{self.part.capitalize()} of {self.module.name}",
             "part": self.part,
@@ -283,9 +302,9 @@ class Evaluator:
             "labels": self.module.labels,
             "protocol": {
                 "name": parts.name,
+                "whole": parts.whole,
                 "folds": [] if parts.fold is None else [str(parts.fold)],
-                "speaker_independent": parts.speaker_independent
-                and not (trained and self.part == "test" and shared(trained, parts.test)),
+                "speaker_independent": parts.speaker_independent and not heard,
                 "train": len(parts.train),
                 "validation": len(parts.validation),
                 "test": len(parts.test),
@@ -293,7 +312,7 @@ class Evaluator:
             "missing": f"Only {measured} of {whole} utterances were measured." if measured < whole else None,
             "rows": [],
             "summary": None,
-            "calibration": calibration and asdict(calibration),
+            "calibration": calibration and {**asdict(calibration), "fault": calibration.fault, "heard": heard},
             "audit": audit,
             "matrix": None,
             "specification": {**self.module.specification(), "trained_on": None},  # too long, and told above
@@ -310,21 +329,26 @@ class Evaluator:
 
     def _tell(self, content: Row, frame: pd.DataFrame, written: list[Path]) -> None:
         broken = int(frame["error"].notna().sum())
-        self.console.print(f"{len(frame)} utterances, {broken} with an error.", highlight=False)
+        self._say(f"{len(frame)} utterances, {broken} with an error.")
         if content["missing"] is not None:
-            self.console.print(content["missing"], highlight=False)
+            self._say(content["missing"])
+        if content["calibration"] and content["calibration"]["fault"]:
+            self._say(f"Confidences are not to be relied on: {content['calibration']['fault']}.")
         if content["summary"] is not None:
             low, high = content["summary"]["intervals"]["ua"]
             over = content["summary"]["intervals_over"]
             ua = content["summary"]["result"]["ua"]
-            self.console.print(
-                f"UA {100 * ua:.1f} % [{100 * low:.1f}, {100 * high:.1f}]: 95 % bootstrap interval over {over}.",
-                highlight=False,
+            self._say(
+                f"UA {100 * ua:.1f} % [{100 * low:.1f}, {100 * high:.1f}]: 95 % bootstrap interval over {over}."
             )
         for line in content["audit"]["lines"]:
-            self.console.print(f"Audit: {line}", highlight=False)
+            self._say(f"Audit: {line}")
         shown = [os.path.relpath(file) if file.is_relative_to(Path.cwd()) else str(file) for file in written]
-        self.console.print("Written:", *[f"\n  {file}" for file in shown], highlight=False, soft_wrap=True)
+        self._say("\n  ".join(["Written:", *shown]), soft_wrap=True)
+
+    def _say(self, sentence: str, soft_wrap: bool = False) -> None:
+        """Print what has names of people and files in it as it is: brackets are no markup."""
+        self.console.print(sentence, highlight=False, markup=False, soft_wrap=soft_wrap)
 
 
 def _remarked(row: Row, remarks: Callable[[], list[Remark]]) -> Row:

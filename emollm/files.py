@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import contextlib
+import hashlib
 import os
+import re
 import sys
 from pathlib import Path
 from uuid import uuid4
+
+_LONGEST = 160  # bytes of a name; file systems take 255, and others put something in front and behind
 
 
 def write_bytes(file: Path, content: bytes) -> None:
@@ -33,6 +37,14 @@ def write_text(file: Path, content: str) -> None:
         OSError: as ``write_bytes``.
     """
     write_bytes(file, content.encode("utf-8"))
+
+
+def file_name(name: str) -> str:
+    """Somebody's name for a thing, as part of a file's: what that must not hold as ``%XX``, and not too long."""
+    plain = re.sub(r"[^\w.-]", lambda found: f"%{ord(found[0]):02X}", name)
+    if len(plain.encode("utf-8", "replace")) <= _LONGEST:
+        return plain
+    return f"{plain[: _LONGEST // 4]}_{hashlib.sha256(name.encode('utf-8', 'replace')).hexdigest()[:12]}"
 
 
 def hold(folder: Path, who: str) -> int | None:

@@ -5,6 +5,7 @@ import json
 import numpy as np
 import pandas as pd
 import pytest
+import soundfile
 import torch
 import yaml
 
@@ -61,6 +62,55 @@ def test_every_row_is_measured_on_the_same_utterances(tested, values):
         assert list(other.index) == list(main.index)
         assert list(other["target"]) == list(main["target"])
         assert (other["label"] == other["target"]).mean() == pytest.approx(row["result"]["wa"], abs=1e-6)
+
+
+def test_a_silent_recording_and_a_limit_leave_every_row_the_same_utterances(small_run, tmp_path):
+    """An ablation changes lengths, and with them batches; and nobody is given a sound that cannot be read."""
+    table = Ravdess(str(small_run.folder / "ravdess")).read().to_frame()
+    table = table.rename(columns={"path": "file"})[["file", "speaker", "label", "transcript"]]
+    table = table[table["label"].isin(["angry", "happy", "sad"])].assign(split="test").reset_index(drop=True)
+    soundfile.write(tmp_path / "silent.wav", np.zeros(8000, np.float32), 16_000)
+    table.loc[3, "file"] = tmp_path / "silent.wav"
+    table["transcript"] = ["word " * (1 + 5 * (n % 4)) for n in range(len(table))]
+    table.to_csv(tmp_path / "mine.csv", index=False)
+    table = {"class_path": "emollm.data.corpora.Table", "init_args": {"file": str(tmp_path / "mine.csv")}}
+    data = {"corpora": [table], "protocol": {"class_path": "emollm.data.protocols.ColumnSplit"}}
+    (tmp_path / "mine.yaml").write_text(yaml.safe_dump({"data": data}))
+    args = ["--config", small_run.config, "--config", tmp_path / "mine.yaml", "--ckpt_path", small_run.checkpoint]
+    for limit, scored in (("1.0", 11), ("3", 6)):
+        folder = run(tmp_path, "test", *args, "--baselines=none", f"--trainer.limit_test_batches={limit}")
+        values = json.loads((folder / "metrics.json").read_text())
+        main = read(folder / "predictions.csv")
+        counted = list(main.index[main["p_sad"].notna()])
+        assert scored - 1 <= len(counted) <= scored
+        for row in values["rows"][1:]:
+            assert row["same"], row["name"]
+            assert list(read(folder / f"{row['kind']}s" / f"{row['name']}.csv").index) == counted
+        assert "All rows count the same" in (folder / "report.html").read_text()
+
+
+def test_names_with_brackets_dollars_and_slashes_cost_nothing(small_run, tmp_path, capsys):
+    """They are no markup, no formulas and no folders."""
+    table = Ravdess(str(small_run.folder / "ravdess")).read().to_frame()
+    table = table.rename(columns={"path": "file"})[["file", "label", "transcript"]]
+    table = table[table["label"].isin(["angry", "happy", "sad"])].reset_index(drop=True)
+    corpora = []
+    for number, name in enumerate(("cost $x_{", "../../evil", "n" * 245)):
+        part = table.iloc[number::3].assign(speaker="[/b]", split=["train", *["test"] * 3])
+        part.to_csv(tmp_path / f"{number}.csv", index=False)
+        init = {"file": str(tmp_path / f"{number}.csv"), "name": name}
+        corpora.append({"class_path": "emollm.data.corpora.Table", "init_args": init})
+    values = {"data": {"corpora": corpora, "protocol": {"class_path": "emollm.data.protocols.ColumnSplit"}}}
+    values["data"]["protocol"]["init_args"] = {"validation": 0}
+    values["model"] = {"labels": ["a$b_{c$d=angry", "[x]=happy", "sad"]}
+    (tmp_path / "mine.yaml").write_text(yaml.safe_dump(values))
+    args = ["--config", small_run.config, "--config", tmp_path / "mine.yaml", "--ckpt_path", small_run.checkpoint]
+    place = tmp_path / "out [v2]"
+    folder = run(place, "test", *args, "--ablations=none", "--baselines=none")
+    assert f"{folder}/report.html" in capsys.readouterr().out.replace("\n", "")
+    assert len(list(folder.glob("confusion_*.png"))) == 4
+    assert not list(tmp_path.glob("**/evil.png"))
+    assert json.loads((folder / "metrics.json").read_text())["summary"]["result"]["n"] == 9
 
 
 def test_ablations_change_what_the_model_is_given(tested):

@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 
 from emollm.evaluation.counts import FIGURES, confusions, figures
-from emollm.evaluation.intervals import LEVEL, speakers_of
+from emollm.evaluation.intervals import LEVEL, clusters_of
 from emollm.metrics.stored import count
 
 Difference = tuple[float, float, float]
@@ -41,7 +41,7 @@ def differences(
     both = here.intersection(there)
     mine = count(mine.rows.iloc[here.get_indexer(both)], labels)
     theirs = count(theirs.rows.iloc[there.get_indexer(both)], labels)
-    groups, number = speakers_of(mine)
+    groups, number, _ = clusters_of(mine)
     alone = groups < 0
     groups = np.where(alone, number + np.cumsum(alone) - 1, groups)
     number += int(alone.sum())
@@ -64,6 +64,7 @@ def differences(
 
 
 def _keys(rows: pd.DataFrame) -> pd.MultiIndex:
-    """What tells utterances apart; one that was tested several times is told by its turn."""
-    turn = rows.groupby(["corpus", "id"], dropna=False).cumcount()
-    return pd.MultiIndex.from_arrays([rows["corpus"].fillna(""), rows["id"], turn])
+    """What tells predictions apart: those of one utterance by fold and seed, else by their turn."""
+    names = ["corpus", "id", *(name for name in ("fold", "seed") if name in rows)]
+    keys = rows[names].astype(object).where(rows[names].notna(), "").astype(str)
+    return pd.MultiIndex.from_arrays([*(keys[name] for name in names), keys.groupby(names).cumcount()])

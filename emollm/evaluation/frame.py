@@ -13,7 +13,7 @@ from emollm import prediction as predicted
 from emollm.metrics.stored import read, typed
 from emollm.prediction import Prediction
 
-__all__ = ["columns", "read", "to_frame", "write"]
+__all__ = ["columns", "read", "scored", "to_frame", "write"]
 
 
 def columns(labels: Sequence[str]) -> list[str]:
@@ -38,6 +38,11 @@ def to_frame(predictions: Sequence[Prediction], labels: Sequence[str]) -> pd.Dat
     """
     rows = [_row(prediction) for prediction in predictions]
     return typed(pd.DataFrame(rows, columns=columns(labels), dtype=object), "The predictions")
+
+
+def scored(frame: pd.DataFrame, labels: Sequence[str]) -> pd.Series:
+    """Which rows have probabilities, as recordings that could not be read have not."""
+    return frame[[f"p_{label}" for label in labels]].notna().all(axis=1)
 
 
 def write(frame: pd.DataFrame, path: str | Path) -> None:

@@ -43,7 +43,8 @@ def bootstrap(frame: pd.DataFrame, labels: Sequence[str], draws: int = 2000, see
 
     Utterances of one speaker resemble each other, so whole speakers are drawn with replacement, as many as there
     are, from all corpora pooled. In a corpus that does not name the speaker of every row, or names one speaker
-    only, each utterance is drawn for itself; such an interval is too narrow where speakers differ.
+    only, each utterance is drawn for itself, with all predictions of it; such an interval is too narrow where
+    speakers differ.
 
     Every draw is measured by the definitions of the figures themselves. UA is therefore the mean recall over the
     labels that occur in the targets of that draw, and macro-F1 the mean over those in its targets or answers: a
@@ -62,7 +63,7 @@ def bootstrap(frame: pd.DataFrame, labels: Sequence[str], draws: int = 2000, see
         UserError: when a column is missing, a label is unknown, or no row counts.
     """
     counted = count(frame, labels)
-    groups, number = speakers_of(counted)
+    groups, number, speakers = clusters_of(counted)
     size = len(counted.labels) * (len(counted.labels) + 1)
     # Single utterances with the same target and answer are alike: one unit, drawn as often as all of them.
     alone = np.bincount(cells(counted)[groups < 0], minlength=size)
@@ -74,21 +75,29 @@ def bootstrap(frame: pd.DataFrame, labels: Sequence[str], draws: int = 2000, see
         name: tuple(np.quantile(values, [tail, 1 - tail]).tolist())
         for name, values in figures(drawn.reshape(draws, len(counted.labels), -1)).items()
     }
-    return Intervals(**bounds, over=_in_words(number, int(alone.sum())))
+    return Intervals(**bounds, over=_in_words(speakers, number - speakers + int(alone.sum())))
 
 
-def speakers_of(counted: Counted) -> tuple[np.ndarray, int]:
-    """Which rows are drawn together: (N,) number of the speaker, -1 for an utterance by itself; and how many.
+def clusters_of(counted: Counted) -> tuple[np.ndarray, int, int]:
+    """Which rows are drawn together.
 
-    Speakers are told apart by corpus and name, and numbered in that order.
+    Speakers are told apart by corpus and name, and numbered in that order. Where speakers are not known, the
+    predictions of one utterance, by models of several seeds or folds, are one cluster too.
+
+    Returns:
+        (N,) number of the cluster, -1 for a row by itself; how many clusters there are; how many are speakers.
     """
-    if "speaker" not in counted.rows.columns:
-        return np.full(len(counted.rows), -1), 0
-    table = pd.DataFrame({"corpus": counted.corpora, "speaker": counted.rows["speaker"]})
-    names = table.groupby("corpus")["speaker"]
-    known = (names.transform("count") == names.transform("size")) & (names.transform("nunique") >= 2)
-    groups = table[known].groupby(["corpus", "speaker"]).ngroup().reindex(table.index, fill_value=-1)
-    return groups.to_numpy(dtype=np.int64), int(groups.max()) + 1
+    names = ("speaker", "id")
+    table = counted.rows.reindex(columns=names).assign(corpus=counted.corpora)
+    speakers = table.groupby("corpus")["speaker"]
+    known = (speakers.transform("count") == speakers.transform("size")) & (speakers.transform("nunique") >= 2)
+    repeated = ~known & table["id"].notna() & table.duplicated(["corpus", "id"], keep=False)
+    groups, number, counts = pd.Series(-1, index=table.index), 0, []
+    for rows, name in ((known, "speaker"), (repeated, "id")):
+        groups[rows] = table[rows].groupby(["corpus", name]).ngroup() + number
+        number = max(number, int(groups.max()) + 1)
+        counts.append(number)
+    return groups.to_numpy(dtype=np.int64), number, counts[0]
 
 
 def _draw(units: np.ndarray, weights: np.ndarray, draws: int, rng: np.random.Generator) -> np.ndarray:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import re
 import statistics
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -48,9 +47,9 @@ def pool(tested: Sequence[FoldReport], title: str, command: str, recipe: str) ->
 
     Figures and intervals are of all rows together: each fold weighs by its utterances, and a speaker who is
     tested several times (by several seeds, or by models of several corpora) is still one speaker of the
-    bootstrap. In corpora without speakers repeated utterances are drawn one by one, which makes those intervals
-    narrower than they should be. Beside them stand mean and deviation over folds, each fold counting once. There
-    is no pooled word error rate: the folds do not store how many words they have.
+    bootstrap, and so is an utterance where speakers are not known. Beside them stand mean and deviation over
+    folds, each fold counting once. There is no pooled word error rate: folds do not store how many words they
+    have.
 
     Args:
         tested: at least one.
@@ -93,7 +92,7 @@ def pool(tested: Sequence[FoldReport], title: str, command: str, recipe: str) ->
         "rows": [_row(row, tested, contents) for row in first["rows"]],
         "summary": _summary(pd.concat([frame, rest], ignore_index=True), labels),
         "missing": " ".join([*_missing(empty), *_lines(_said(tested, contents))]) or None,
-        "calibration": _calibration([content["calibration"] for content in contents], _protocol(by_fold)["name"]),
+        "calibration": _calibration(tested, contents, _protocol(by_fold)["name"]),
         "audit": {
             "lines": _lines({fold: one["audit"]["lines"] for fold, one in by_fold.items()}),
             "folds": {fold: one["audit"] for fold, one in by_fold.items()},
@@ -133,11 +132,12 @@ def _row(row: Content, tested: Sequence[FoldReport], contents: Sequence[Content]
     kind, name = row["kind"], row["name"]
     frames, remarks = [], []
     for one, content in zip(tested, contents, strict=True):
-        found = next((other for other in content["rows"] if (other["kind"], other["name"]) == (kind, name)), None)
-        if kind != "model" and (found is None or found["result"] is None):
+        found = _found(content, kind, name)
+        if kind != "model" and found.get("result") is None:
             why = found["why_not"] if found else "it was not measured"
             return {**row, "why_not": f"fold {one.fold}: {why}", "result": None, "intervals": None, "folds": None}
-        remarks += (found or {}).get("remarks", [])
+        if one.seed == tested[0].seed:  # another seed is of the same utterances and speakers
+            remarks += found.get("remarks", [])
         frames.append(_marked(one, "predictions.csv" if kind == "model" else f"{kind}s/{name}.csv"))
     frame, labels = pd.concat(frames, ignore_index=True), contents[0]["labels"]
     summary = summarise(frame, labels)
@@ -147,10 +147,16 @@ def _row(row: Content, tested: Sequence[FoldReport], contents: Sequence[Content]
         **({"about": spoken(row["general"], remarks), "remarks": remarks} if remarks else {}),
         "name": "model" if kind == "model" else name,
         "why_not": None,
+        "same": all(_found(content, kind, name).get("same", True) for content in contents),
         "result": summary["result"],
         "intervals": summary["intervals"],
         "folds": over_folds(dict(list(frame.groupby("fold", sort=False))), labels),
     }
+
+
+def _found(content: Content, kind: str, name: str) -> Content:
+    """A fold's row; nothing where the fold has none."""
+    return next((row for row in content["rows"] if (row["kind"], row["name"]) == (kind, name)), {})
 
 
 def _summary(frame: pd.DataFrame, labels: Sequence[str]) -> Content:
@@ -183,8 +189,7 @@ def _seeds(frame: pd.DataFrame, labels: Sequence[str]) -> Content | None:
 
 def _protocol(by_fold: dict[str, Content]) -> Content:
     protocols = [content["protocol"] for content in by_fold.values()]
-    # ", fold 2 of 6", ", fold 2 of 5 (tested on Ses02)"
-    names = dict.fromkeys(re.sub(r", fold [^,(]*(\(tested on [^)]*\))?", "", one["name"]) for one in protocols)
+    names = dict.fromkeys(one.get("whole", one["name"]) for one in protocols)
     return {
         "name": "; ".join(names),
         "folds": list(by_fold),
@@ -195,13 +200,22 @@ def _protocol(by_fold: dict[str, Content]) -> Content:
     }
 
 
-def _calibration(all_of_them: Sequence[Content | None], protocol: str) -> Content | None:
+def _calibration(tested: Sequence[FoldReport], contents: Sequence[Content], protocol: str) -> Content | None:
     """Means over folds, ``n`` their sum; None unless every fold was calibrated."""
-    known = [one for one in all_of_them if one is not None]
-    if len(known) < len(all_of_them):
+    known = [content["calibration"] for content in contents if content["calibration"] is not None]
+    if len(known) < len(contents):
         return None
-    merged = {**known[0], "protocol": protocol}  # not that of the first fold
-    for name in merged:
+    faults: dict[str, list[str]] = {one.fold: [] for one in tested}
+    for one, calibration in zip(tested, known, strict=True):
+        if calibration.get("fault") and calibration["fault"] not in faults[one.fold]:
+            faults[one.fold].append(calibration["fault"])
+    merged = {
+        **known[0],
+        "protocol": protocol,  # not that of the first fold
+        "fault": " ".join(f"Fold {fold}: {fault}." for fold, said in faults.items() for fault in said) or None,
+        "heard": any(one.get("heard") for one in known),
+    }
+    for name in set(merged) - {"fault", "heard", "protocol"}:
         values = [one[name] for one in known]
         if all(isinstance(value, int | float) for value in values):
             merged[name] = sum(values) if name == "n" else statistics.fmean(values)

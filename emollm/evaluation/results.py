@@ -12,7 +12,7 @@ import pandas as pd
 
 from emollm.errors import UserError
 from emollm.evaluation.differences import Difference, differences
-from emollm.evaluation.frame import read
+from emollm.evaluation.frame import read, scored
 from emollm.evaluation.intervals import bootstrap
 from emollm.metrics import Result, from_predictions
 
@@ -125,6 +125,8 @@ def _of(run: Path) -> Iterator[Line]:
                 f"{row['result']['n']}: test anew."
             )
         for corpus, part in _parts(frame).items():
+            if corpus != "all" and not (scored(part, labels) & part["target"].notna()).any():
+                continue  # of this corpus alone nothing could be measured
             interval = bootstrap(part, labels)
             yield Line(
                 run=run,
@@ -161,4 +163,12 @@ def _table(run: Path, name: str, seeded: bool) -> pd.DataFrame:
         folds = with_seed if seeded else [file for file in folds if file not in with_seed]
     if not folds:
         raise UserError(f"{run / name} is missing, which {run / _REPORT} speaks of: test anew.")
-    return pd.concat([read(file) for file in folds], ignore_index=True)
+    return pd.concat([_marked(file) for file in folds], ignore_index=True)
+
+
+def _marked(file: Path) -> pd.DataFrame:
+    """A fold's table with the columns that tell folds and seeds apart in the pooled one."""
+    fold, version = file.parent.parent.parent.parent.name, file.parent.parent
+    names = json.loads((version / _REPORT).read_text(encoding="utf-8"))["protocol"]["folds"]
+    _, _, seed = fold.partition("_seed_")
+    return read(file).assign(fold=names[0] if names else None, seed=seed or None)

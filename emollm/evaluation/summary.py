@@ -75,9 +75,11 @@ def _speakers(counted: Counted) -> list[dict[str, Any]]:
 
 def _errors(rows: pd.DataFrame) -> list[dict[str, Any]]:
     wrong = rows[rows["label"].notna() & (rows["label"] != rows["target"])]
-    wrong = wrong.reindex(columns=_OF_AN_ERROR)
+    # Several models may err alike on one utterance, which is one error to look at.
+    wrong = wrong.reindex(columns=_OF_AN_ERROR).sort_values("confidence", ascending=False, kind="stable")
+    wrong = wrong.drop_duplicates(["corpus", "id", "label"])
     # Of equally sure ones the first rows, so that two runs show the same.
-    return _plain(wrong.sort_values("confidence", ascending=False, kind="stable").head(WORST))
+    return _plain(wrong.head(WORST))
 
 
 def _broken(frame: pd.DataFrame, labels: Sequence[str]) -> list[dict[str, Any]]:

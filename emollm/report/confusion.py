@@ -48,7 +48,7 @@ def confusion_figure(
     image = axes.imshow(shares, cmap="Blues", vmin=0, vmax=1)
     _write_cells(axes, counts, shares, support[:, 0])
     _write_axes(axes, [f"{label} ({total})" for label, total in zip(labels, support[:, 0], strict=True)], columns)
-    axes.set_title(title, fontsize=11)
+    axes.set_title(title, fontsize=11, parse_math=False)  # names are data: "$" does not begin a formula
     if len(columns) > number:
         axes.axvline(number - 0.5, color="black", linewidth=1.5)
     bar = figure.colorbar(image, ax=axes, shrink=0.8, label="share of the row")
@@ -76,8 +76,10 @@ def _write_cells(axes: Axes, counts: np.ndarray, shares: np.ndarray, support: np
 
 
 def _write_axes(axes: Axes, rows: list[str], columns: list[str]) -> None:
-    axes.set_xticks(range(len(columns)), columns, rotation=40, ha="right", rotation_mode="anchor")
-    axes.set_yticks(range(len(rows)), rows)
+    axes.set_xticks(
+        range(len(columns)), columns, rotation=40, ha="right", rotation_mode="anchor", parse_math=False
+    )
+    axes.set_yticks(range(len(rows)), rows, parse_math=False)
     axes.set_xlabel("answer")
     axes.set_ylabel("target (utterances)")
     axes.tick_params(length=0)

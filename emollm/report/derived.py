@@ -18,7 +18,7 @@ _FEW = 12  # speakers; see emollm.evaluation.intervals on what the bootstrap mak
 
 def harmless(line: str) -> bool:
     """Whether a sentence of the audit says that something is not shared, be it of one fold or of all."""
-    return re.match(r"(Folds? .+?: )?No ", line) is not None
+    return re.match(r"(Folds? .+?: )?No ", line) is not None and "nobody can tell" not in line
 
 
 def caution(over: str) -> str | None:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from lightning.pytorch.loggers import Logger
 
+from emollm.files import file_name
 from emollm.metrics import FIGURES
 from emollm.report.bars import bars_figure
 from emollm.report.confusion import confusion_figure, save
@@ -51,7 +52,7 @@ def save_figures(content: dict[str, Any], folder: Path, logger: Logger | None = 
     """Write every figure as PNG into a folder, and add it to a logger that takes figures."""
     files = []
     for name, figure in figures(content).items():
-        files.append(folder / f"{name}.png")
+        files.append(folder / f"{file_name(name)}.png")
         save(figure, files[-1])
         if logger is not None and hasattr(logger.experiment, "add_figure"):
             logger.experiment.add_figure(f"{content['part']}/{name}", figure)

@@ -38,7 +38,8 @@ def render(content: Mapping[str, Any]) -> str:
     shown = {
         "css": Markup((_FOLDER / "page.css").read_text(encoding="utf-8")),
         "rows": rows,
-        "same_utterances": len({row["result"]["n"] for row in rows if row["result"]}) == 1,
+        "same_utterances": all(row.get("same", True) for row in rows if row["result"])
+        and len({row["result"]["n"] for row in rows if row["result"]}) == 1,
         "audit_lines": (lines[:_LINES], lines[_LINES:]) if len(lines) > _LINES + 2 else (lines, []),
         "audit_clean": all(fine for _, fine in lines),
         "folds": folds,

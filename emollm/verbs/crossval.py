@@ -193,6 +193,9 @@ def _begin(output: Path, state: dict[str, Any], restart: bool) -> None:
     if file.is_file() and restart:
         for folder in output.glob("fold_*"):
             shutil.rmtree(folder)
+        for name in ("predictions.csv", "metrics.json", "report.html", "*.png", "events.out.tfevents.*"):
+            for old in output.glob(name):  # it would look like the result of the new call
+                old.unlink()
     elif file.is_file() and (before := json.loads(file.read_text(encoding="utf-8"))) != state:
         what = "other arguments or another recipe or template"
         if {**before, "data": state["data"]} == state:
@@ -276,12 +279,14 @@ def _report(tested: list[Any], output: Path, command: str, recipe: str, folds: i
     logger = TensorBoardLogger(output, name="", version="")
     logger.log_metrics({f"test/{name}": content["summary"]["result"][name] for name in FIGURES})
     log_rows(content, logger)
-    written = [output / "predictions.csv", *save_figures(content, output, logger), *write_report(content, output)]
+    # Numbers before pictures: whatever a figure runs into, the report is there.
+    written = [output / "predictions.csv", *write_report(content, output)]
+    written += save_figures(content, output, logger)
     logger.experiment.close()
     console = Console()
     console.print(comparison_table(content["rows"]))
-    console.print(_sentence(content, missing), highlight=False, soft_wrap=True)
-    console.print("Written:", *[f"\n  {file}" for file in written], highlight=False, soft_wrap=True)
+    said = [_sentence(content, missing), "\n  ".join(["Written:", *map(str, written)])]
+    console.print("\n".join(said), highlight=False, markup=False, soft_wrap=True)
 
 
 def _sentence(content: dict[str, Any], missing: str | None) -> str:

@@ -8,7 +8,7 @@ from sklearn import metrics as sk
 from emollm.errors import UserError
 from emollm.evaluation import bootstrap, to_frame
 from emollm.evaluation.counts import FIGURES, confusions, figures
-from emollm.evaluation.intervals import speakers_of
+from emollm.evaluation.intervals import clusters_of
 from emollm.metrics import from_predictions
 from emollm.metrics.stored import count
 from tests.evaluation.made import LABELS, broken, made
@@ -26,7 +26,7 @@ def answers(right, speakers, corpus="x"):
 def test_figures_of_many_matrices_are_those_of_each():
     frame = to_frame(made(300, unread=0.1), LABELS)
     counted = count(frame, LABELS)
-    groups, number = speakers_of(counted)
+    groups, number, _ = clusters_of(counted)
     every = figures(confusions(counted, groups, number))
     for index in range(number):
         one = from_predictions(frame[groups == index], LABELS).overall

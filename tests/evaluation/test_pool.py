@@ -1,6 +1,7 @@
 """Pooling of folds that were written as `emollm test` writes them."""
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
@@ -106,14 +107,33 @@ def test_from_corpus_to_corpus(tmp_path):
 
 def test_calibrations_are_averaged_where_every_fold_has_one(tmp_path):
     one = {"temperature": 2.0, "threshold": None, "n": 10, "protocol": "p", "ece_before": 0.2, "ece_after": 0.1}
+    one |= {"nll_before": 1.0, "nll_after": 0.9}
     folds = [
         write_fold(tmp_path, "1", made(40), calibration=one),
         write_fold(tmp_path, "2", made(40), calibration={**one, "temperature": 1.0, "threshold": 0.5}),
     ]
     got = pooled(folds)[0]["calibration"]
+    assert (got["fault"], got["heard"]) == (None, False)
+    bad = write_fold(tmp_path, "2", made(40), calibration={**one, "fault": "too few", "heard": True})
+    told = pooled([folds[0], bad])[0]
+    assert (told["calibration"]["fault"], told["calibration"]["heard"]) == ("Fold 2: too few.", True)
+    assert "Not to be relied on: Fold 2: too few." in render(told)
+    assert "played no role" not in render(told)
     assert (got["temperature"], got["n"], got["ece_before"], got["threshold"]) == (1.5, 20, 0.2, None)
     assert got["protocol"] == pooled(folds)[0]["protocol"]["name"], "not that of the first fold"
     assert pooled([*folds, write_fold(tmp_path, "3", made(40))])[0]["calibration"] is None
+
+
+def test_an_utterance_of_an_unknown_speaker_is_drawn_with_all_that_models_said_of_it(tmp_path):
+    """Two seeds, whose answers are alike, tell no more than one of them."""
+    rows = [replace(one, utterance=replace(one.utterance, speaker=None)) for one in made(60)]
+    once, _ = pooled([write_fold(tmp_path, "1", rows, 0)])
+    twice, _ = pooled([write_fold(tmp_path, "1", rows, seed) for seed in (0, 1)])
+    assert once["summary"]["intervals_over"] == twice["summary"]["intervals_over"] == "60 utterances"
+    for name, bounds in once["summary"]["intervals"].items():
+        assert twice["summary"]["intervals"][name] == pytest.approx(bounds, abs=0.02)
+    ids = [row["id"] for row in twice["summary"]["errors"]]
+    assert len(ids) == len(set(ids)) > 1, "an error of two models is shown once"
 
 
 def test_what_cannot_be_pooled_is_told(tmp_path):

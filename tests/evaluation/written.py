@@ -34,6 +34,7 @@ def write_fold(
         "labels": LABELS,
         "protocol": {
             "name": f"the column 'f', fold {fold} of 3, validation by utterance",
+            "whole": "the column 'f', validation by utterance",
             "folds": [fold],
             "speaker_independent": True,
             "train": 10,

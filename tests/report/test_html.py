@@ -112,8 +112,11 @@ def test_rows_of_other_utterances_say_so(full):
     fewer = json.loads(json.dumps(full))
     fewer["rows"][1]["result"]["n"] = 359
     text = Page(render(fewer)).text()
-    assert "Rows count different numbers of utterances" in text
+    assert "Rows count different utterances" in text
     assert "359 utterances" in text
+    others = json.loads(json.dumps(full))
+    others["rows"][1]["same"] = False
+    assert "Rows count different utterances" in Page(render(others)).text(), "as many, and not the same ones"
 
 
 def test_cells_of_the_confusion_matrix(full, page):

@@ -1,6 +1,7 @@
 """The table of stored runs: from predictions alone, folds of a cross-validation as one run."""
 
 import json
+from dataclasses import replace
 
 import pytest
 
@@ -8,9 +9,9 @@ from emollm.__main__ import main
 from emollm.evaluation import to_frame
 from emollm.evaluation.frame import write
 from emollm.evaluation.intervals import bootstrap
-from emollm.evaluation.pool import pool
+from emollm.evaluation.pool import FoldReport, pool
 from emollm.metrics import from_predictions
-from tests.evaluation.made import LABELS, made
+from tests.evaluation.made import LABELS, broken, made
 from tests.evaluation.written import write_fold
 
 
@@ -20,11 +21,40 @@ def crossval(folder):
     tested = []
     for fold, rows in parts.items():
         home = folder / f"fold_{fold}" / "test"
-        tested.append(write_fold(home, "version", rows, seed=fold))
+        written = write_fold(home, fold, rows).folder.rename(home / "version_0")
+        tested.append(FoldReport(fold, None, written))
     content, frame = pool(tested, "x", "emollm crossval", "model: {}")
     write(frame, folder / "predictions.csv")
     (folder / "metrics.json").write_text(json.dumps(content))
     return to_frame(parts["1"] + parts["2"], LABELS)
+
+
+def test_predictions_are_paired_by_fold_and_seed(tmp_path):
+    """The tables of folds lie in another order than the pooled one has them."""
+    folder, tested = tmp_path / "cv", []
+    for seed in (10, 2):
+        for fold in "ab":
+            rows = [
+                replace(one, utterance=replace(one.utterance, speaker=None))
+                for one in made(60, seed=seed + ord(fold))
+            ]
+            home = folder / f"fold_{fold}_seed_{seed}" / "test"
+            written = write_fold(home, fold, rows).folder.rename(home / "version_0")
+            tested.append(FoldReport(fold, seed, written))
+    content, frame = pool(tested, "x", "emollm crossval", "model: {}")
+    write(frame, folder / "predictions.csv")
+    (folder / "metrics.json").write_text(json.dumps(content))
+    differences = [line["model_less_this_ua"] for line in told(folder, tmp_path / "table") if line["what"] == "m"]
+    assert differences, "the baseline's tables hold the model's own answers"
+    for difference in differences:
+        assert difference == [0, 0, 0]
+
+
+def test_a_corpus_in_which_nothing_could_be_scored_has_no_line(tmp_path):
+    rows = [*made(60), broken("gone", corpus="savee")]
+    write_fold(tmp_path / "runs", "1", rows)
+    corpora = {line["corpus"] for line in told(tmp_path / "runs", tmp_path / "table")}
+    assert corpora == {"all", "emodb", "ravdess"}
 
 
 def told(folder, output):
