@@ -40,10 +40,16 @@ def clips(folder: Path, number: int, seconds: float, spread: float = 0.5) -> lis
     return files
 
 
-def shipped(**llm: Any) -> EmotionModule:
-    """The default model with its weights, with other settings of its LLM where they are given (``dtype``…)."""
+def shipped(encoder: str | None = None, **llm: Any) -> EmotionModule:
+    """The default model with its weights.
+
+    Args:
+        encoder: its precision, if another one.
+        llm: other settings of the LLM (``dtype``…).
+    """
     stored = weights.read(weights.DEFAULT_MODEL)
     recipe = copy.deepcopy(stored.specification["model"])
+    recipe["backbone"].update({"dtype": encoder} if encoder else {})
     recipe["llm"].update(llm)
     module = factory.build(stored.specification["method"], recipe)
     weights.apply(stored, module)

@@ -3,20 +3,20 @@
 python benchmarks/train.py [--clips 64] [--seconds 3] [--batch 16] [--output train.json]
 
 Rows of the default recipe: its warm-up, in which a linear head answers, its main stage, in which the LLM does, and
-all its passes but the first one, each stage as often as the recipe asks for it.
+all its passes but the first one, each stage as often as the recipe asks for it. What can be repeated is measured
+three times, of which the median counts.
 """
 
 from __future__ import annotations
 
 import tempfile
-import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import peers
 import torch
-from common import WORDS, clips, options, peak_gb, shipped, show, wait
+from common import WORDS, clips, options, peak_gb, seconds_of, shipped, show
 from peft import LoraConfig, get_peft_model
 
 from emollm.data import audio
@@ -32,12 +32,8 @@ def main() -> None:
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     rows: list[dict[str, Any]] = []
 
-    def timed(name: str, work: Callable[[], None]) -> None:
-        wait()
-        start = time.perf_counter()
-        work()
-        wait()
-        rate = asked.clips / (time.perf_counter() - start)
+    def timed(name: str, work: Callable[[], None], repeats: int = 3) -> None:
+        rate = asked.clips / seconds_of(work, repeats, warm=False)
         rows.append({"pass": name, "clips/s": rate, "peak GB": peak_gb()})
 
     module = shipped().to(device)
@@ -72,9 +68,9 @@ def main() -> None:
 
             one_pass(loss_of, None)  # warm
             timed(f"{stage}, without stored features", lambda f=loss_of: one_pass(f, None))
-            timed(f"{stage}, first pass, storing them", first_pass)
+            timed(f"{stage}, first pass, storing them", first_pass, repeats=1)
             timed(f"{stage}, later passes", lambda f=loss_of, s=store: one_pass(f, s))
-        timed("peers' way, plain loop", _peers(files, asked.batch, device))
+        timed("peers' way, plain loop", _peers(files, asked.batch, device), repeats=1)
     warm = sum(stage.epochs for stage in module.stages if stage.answer == "head")
     passes = {"warm-up": warm - 1, "LLM": sum(stage.epochs for stage in module.stages) - warm}
     rows += [_together(rows, passes, "without stored features"), _together(rows, passes, "later passes")]
