@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import warnings
 from pathlib import Path
 
 import numpy as np
@@ -18,6 +19,7 @@ __all__ = [
     "find_sound_files",
     "load",
     "prepare",
+    "tell_closed",
 ]
 
 SAMPLE_RATE = 16_000
@@ -128,7 +130,7 @@ def find_sound_files(folder: str | Path) -> list[Path]:
     """Every sound file below a folder, links followed, hidden files and folders left out, in sorted order."""
     found: list[Path] = []
     seen: set[str] = set()
-    for place, folders, names in os.walk(folder, followlinks=True):
+    for place, folders, names in os.walk(folder, onerror=tell_closed, followlinks=True):
         real = os.path.realpath(place)
         if real in seen:  # a link that leads back up
             folders.clear()
@@ -138,6 +140,13 @@ def find_sound_files(folder: str | Path) -> list[Path]:
         visible = (name for name in names if not name.startswith("."))
         found += [Path(place, name) for name in visible if Path(name).suffix.lower() in SOUND_SUFFIXES]
     return sorted(found)
+
+
+def tell_closed(error: OSError) -> None:
+    """Warn of a folder that may not be looked into, for ``os.walk``, which would pass it over."""
+    warnings.warn(
+        f"{error.filename} cannot be read ({error.strerror}), and what lies in it is left out.", stacklevel=3
+    )
 
 
 def _to_float(samples: np.ndarray) -> np.ndarray:

@@ -286,6 +286,14 @@ def test_sound_files_are_found_below_a_folder(tmp_path):
     assert found == ["A/deep/er/y.Mp3", "A/x.FLAC", "a b/ü.ogg", "b.wav"]
 
 
+@pytest.mark.skipif(not hasattr(os, "geteuid") or os.geteuid() == 0, reason="root may look into everything")
+def test_a_folder_that_may_not_be_looked_into_is_told(tmp_path, recwarn):
+    write(tmp_path / "a.wav")
+    (tmp_path / "closed").mkdir(mode=0)
+    assert [path.name for path in audio.find_sound_files(tmp_path)] == ["a.wav"]
+    assert "closed cannot be read (Permission denied), and what lies in it is left out" in str(recwarn[0].message)
+
+
 def test_real_recordings_load_and_their_headers_are_true(corpora_root):
     for name in ("ravdess/audio/03-01-05-02-01-01-01.flac", "nemo/audio/EB0_anger_1.opus"):
         samples = audio.load(corpora_root / name)

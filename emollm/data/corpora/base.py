@@ -104,8 +104,8 @@ class FileNameCorpus(Corpus):
             base = {"id": match[0], "path": path, "corpus": self.name, "language": self.language}
             row = Utterance(**(base | values))
             # Some mirrors hold the whole corpus twice, which would count every utterance double.
-            copies += row.id in rows
-            rows.setdefault(row.id, row)
+            copies += row.id.casefold() in rows  # nor are two spellings two recordings
+            rows.setdefault(row.id.casefold(), row)
         if not files and (packed := archives(folder)):
             raise UserError(
                 f"{self.name}: {folder} holds no sound files, but archives ({', '.join(packed[:3])}): unpack them."
@@ -141,7 +141,7 @@ class FileNameCorpus(Corpus):
                 f"{folder}; {self.published - len(rows)} are missing: restore them, or say so with your results.",
                 stacklevel=2,
             )
-        return UtteranceTable(rows[name] for name in sorted(rows))
+        return UtteranceTable(sorted(rows.values(), key=lambda row: row.id))
 
 
 def locate(root: str) -> Path:

@@ -7,7 +7,7 @@ import warnings
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path, PurePath
 
-from emollm.data.audio import find_sound_files
+from emollm.data.audio import find_sound_files, tell_closed
 
 _LOSSLESS = (".wav", ".wave", ".flac", ".aif", ".aiff", ".aifc", ".sph", ".nist", ".w64", ".rf64", ".au", ".caf")
 _PACKED = (".zip", ".tar", ".gz", ".tgz", ".bz2", ".xz", ".rar", ".7z")
@@ -19,7 +19,7 @@ def visible_files(folder: Path) -> Iterator[Path]:
     Hidden are names with a dot in front (``._a.wav``, as a Mac leaves them) and ``__MACOSX``.
     """
     seen: set[str] = set()
-    for place, folders, names in os.walk(folder, followlinks=True):
+    for place, folders, names in os.walk(folder, onerror=tell_closed, followlinks=True):
         real = os.path.realpath(place)
         if real in seen:  # a link that leads back up
             folders.clear()

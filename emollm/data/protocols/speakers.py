@@ -92,14 +92,14 @@ def carve_validation(
         return table, UtteranceTable(), ""
     named = {row.corpus for row in table if row.speaker is not None}
     known = table.where(lambda row: row.speaker is not None or row.corpus not in named)
+    nameless = len(table) - len(known)
     if len(set(speaker_keys(known))) > 1:
         _, validation = draw(known, fraction, seed)
         drawn = {row.key for row in validation}
-        nameless = len(table) - len(known)
         how = f"of known speakers ({nameless} utterances of unknown ones are trained on)" if nameless else ""
         return table.where(lambda row: row.key not in drawn), validation, how
     train, validation = draw(table, fraction, seed, key=utterance_keys)
-    return train, validation, "by utterance (there is one training speaker)"
+    return train, validation, f"by utterance (there is one {'known ' if nameless else ''}training speaker)"
 
 
 def utterance_keys(table: UtteranceTable) -> list[str]:

@@ -59,6 +59,12 @@ def test_true_names(tmp_path, reader, file, facts):
     assert row.corpus == reader.name
 
 
+def test_two_spellings_of_a_name_are_one_recording(tmp_path):
+    root = plant(tmp_path, "OAF_angry/OAF_back_angry.wav", "copy/oaf_BACK_ANGRY.WAV")
+    with pytest.warns(UserWarning, match="1 files below .* have the name of another one"):
+        assert len(Tess(root).read()) == 1
+
+
 @pytest.mark.parametrize("reader", [Tess, Savee, Esd, Urdu, Ased, Emovo, Shemo])
 def test_a_wrong_folder_says_what_is_looked_for(tmp_path, reader):
     with pytest.raises(UserError, match=r"none of the 1 sound files below .* is named like .*\.wav"):
