@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import copy
-import json
 import os
 import shutil
 import subprocess
@@ -106,15 +105,6 @@ def _data_of(recipe: dict[str, Any]) -> dict[str, Any]:
     return {"data": values if labels is None else {**values, "labels": labels}}
 
 
-def _as_yaml(name: str) -> str:
-    """A name as it is written for YAML to read it as that name, and not as nothing, a list or a truth."""
-    try:
-        read = yaml.safe_load(name)
-    except yaml.YAMLError:
-        read = None
-    return name if isinstance(read, int | str) and str(read) == name else json.dumps(name, ensure_ascii=False)
-
-
 @dataclass
 class Job:
     """One fold with one seed: fitted, then tested, each by a process of its own.
@@ -203,7 +193,7 @@ class Job:
         return "\n".join(lines[-number:])
 
     def _call(self, verb: str, more: list[str]) -> bool:
-        own = [f"--data.protocol.init_args.fold={_as_yaml(self.fold)}"] if self.flag else []
+        own = [f"--data.protocol.init_args.fold={self.fold}"] if self.flag else []
         if self.seed is not None:
             own += [f"--seed_everything={self.seed}", f"--model.seed={self.seed}"]
         logger = {"": _LOGGER, ".save_dir": str(self.folder), ".name": verb, ".version": "0"}

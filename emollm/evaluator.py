@@ -93,6 +93,13 @@ class Evaluator:
         Returns:
             What ``metrics.json`` holds; None in all processes but the first.
         """
+        limit = self.trainer.limit_test_batches
+        try:
+            return self._run()
+        finally:
+            self.data.measured, self.trainer.limit_test_batches = None, limit
+
+    def _run(self) -> Row | None:
         if self.module.ranges is not None:
             self.module.ranges.listen()
         predictions = self._pass()

@@ -9,7 +9,14 @@ from pathlib import Path
 import numpy as np
 import soxr
 
-from emollm.data.decode import LIBSNDFILE_SUFFIXES, PYAV_SUFFIXES, AudioError, read_header, read_samples
+from emollm.data.decode import (
+    LIBSNDFILE_SUFFIXES,
+    PYAV_SUFFIXES,
+    AudioError,
+    check_whole,
+    read_header,
+    read_samples,
+)
 
 __all__ = [
     "SAMPLE_RATE",
@@ -63,6 +70,8 @@ def load(
     if end is not None and end <= first:
         raise AudioError(f"ends at {end:.2f} s, before it begins at {first:.2f} s")
     seconds = min(ends) - first if ends else None
+    if header.reader == "soundfile" and (end is None or (known is not None and end > known)):
+        check_whole(path)
     if seconds is not None:
         _check_length(seconds, min_seconds, max_seconds)
     elif max_seconds is not None:

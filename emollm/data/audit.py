@@ -150,7 +150,7 @@ def _sentences(first: UtteranceTable, second: UtteranceTable) -> tuple[int, int]
     kinds = set()  # of what is known of the first part's words, by corpus
     for row in first:
         words, number = _words(row), _number(row)
-        said |= {words, number} - {None}
+        said |= {words, number} - {None, ""}
         kinds.add((row.corpus, words is not None, number is not None))
     repeated = unknown = 0
     for row in second:
@@ -166,8 +166,8 @@ def _sentences(first: UtteranceTable, second: UtteranceTable) -> tuple[int, int]
 
 
 def _words(row: Utterance) -> str | None:
-    """What is said, equal for equal words."""
-    return (normalise(row.transcript) or None) if row.transcript is not None else None
+    """What is said, equal for equal words; empty for a transcript without any, as "…" is."""
+    return normalise(row.transcript) if row.transcript is not None else None
 
 
 def _number(row: Utterance) -> str | None:

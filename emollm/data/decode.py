@@ -58,8 +58,6 @@ def read_header(path: Path) -> Header:
     try:
         info = soundfile.info(_name(path))
         if info.frames < _UNKNOWN_FRAMES:
-            if info.format in ("WAV", "WAVEX"):
-                _check_whole(path, info.frames / info.samplerate)
             return Header(info.samplerate, info.frames / info.samplerate, "soundfile")
     except soundfile.LibsndfileError:
         pass
@@ -100,6 +98,26 @@ def read_samples(path: Path, header: Header, start: float, seconds: float | None
     return samples
 
 
+def check_whole(path: Path) -> None:
+    """Hold the samples that a WAV file announces against those that are in it, which libsndfile does not.
+
+    Raises:
+        AudioError: when many of them are missing.
+    """
+    with path.open("rb") as file:
+        if file.read(4) != b"RIFF":
+            return
+        file.seek(12)  # behind the size, and WAVE
+        while len(head := file.read(8)) == 8:
+            kind, size = struct.unpack("<4sI", head)
+            if kind == b"data":
+                there = path.stat().st_size - file.tell()
+                if size < _UNKNOWN_BYTES and there < _CUT_OFF * size:
+                    raise AudioError(f"cut off: {there} of the {size} bytes of sound that it announces are there")
+                return
+            file.seek(size + size % 2, os.SEEK_CUR)
+
+
 def _check_readable(path: Path) -> None:
     try:
         status = path.stat()
@@ -116,22 +134,6 @@ def _check_readable(path: Path) -> None:
         raise AudioError("the file may not be read (permission denied)") from error
     except (OSError, ValueError) as error:  # ValueError: a path with a zero byte
         raise AudioError(f"the file cannot be opened ({getattr(error, 'strerror', None) or error})") from error
-
-
-def _check_whole(path: Path, seconds: float) -> None:
-    """Hold the samples that a WAV file announces against those that are in it, which libsndfile does not."""
-    with path.open("rb") as file:
-        file.seek(12)  # behind RIFF, size and WAVE
-        while len(head := file.read(8)) == 8:
-            kind, size = struct.unpack("<4sI", head)
-            if kind == b"data":
-                there = path.stat().st_size - file.tell()
-                if size < _UNKNOWN_BYTES and there < _CUT_OFF * size:
-                    raise AudioError(
-                        f"cut off: only {seconds:.2f} of {seconds * size / there:.2f} s are in the file"
-                    )
-                return
-            file.seek(size + size % 2, os.SEEK_CUR)
 
 
 def _name(path: Path) -> str | bytes:

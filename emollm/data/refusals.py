@@ -28,8 +28,7 @@ def refuse_one_name(corpora: Sequence[Corpus]) -> None:
     if twice:
         raise UserError(
             f"data.corpora: several tables or folders are called '{twice[0]}', after their files, and would be "
-            "one corpus with the same speakers: give each of them a name, as init_args: {file: a/metadata.csv, "
-            "name: a}."
+            "one corpus with the same speakers: give each of them a name of its own in init_args, as name: a."
         )
 
 

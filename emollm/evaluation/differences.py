@@ -37,7 +37,8 @@ def differences(
         UserError: when a column is missing, a label is unknown, or no row counts.
     """
     mine, theirs = count(frame, labels), count(other, labels)
-    here, there = _keys(mine.rows), _keys(theirs.rows)
+    names = [name for name in ("fold", "seed") if name in mine.rows and name in theirs.rows]
+    here, there = _keys(mine.rows, names), _keys(theirs.rows, names)
     both = here.intersection(there)
     mine = count(mine.rows.iloc[here.get_indexer(both)], labels)
     theirs = count(theirs.rows.iloc[there.get_indexer(both)], labels)
@@ -63,8 +64,8 @@ def differences(
     return {name: (float(whole[name][0]), *np.quantile(each[name], [tail, 1 - tail]).tolist()) for name in FIGURES}
 
 
-def _keys(rows: pd.DataFrame) -> pd.MultiIndex:
-    """What tells predictions apart: those of one utterance by fold and seed, else by their turn."""
-    names = ["corpus", "id", *(name for name in ("fold", "seed") if name in rows)]
+def _keys(rows: pd.DataFrame, more: Sequence[str]) -> pd.MultiIndex:
+    """What tells predictions apart: those of one utterance by what both tables tell, else by their turn."""
+    names = ["corpus", "id", *more]
     keys = rows[names].astype(object).where(rows[names].notna(), "").astype(str)
     return pd.MultiIndex.from_arrays([*(keys[name] for name in names), keys.groupby(names).cumcount()])

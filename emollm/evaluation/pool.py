@@ -131,13 +131,15 @@ def _row(row: Content, tested: Sequence[FoldReport], contents: Sequence[Content]
     """A row over all folds; one that a fold could not measure has no number, since it would be of other rows."""
     kind, name = row["kind"], row["name"]
     frames, remarks = [], []
+    told: set[str] = set()
     for one, content in zip(tested, contents, strict=True):
         found = _found(content, kind, name)
         if kind != "model" and found.get("result") is None:
             why = found["why_not"] if found else "it was not measured"
             return {**row, "why_not": f"fold {one.fold}: {why}", "result": None, "intervals": None, "folds": None}
-        if one.seed == tested[0].seed:  # another seed is of the same utterances and speakers
+        if one.fold not in told:  # another seed is of the same utterances and speakers
             remarks += found.get("remarks", [])
+            told.add(one.fold)
         frames.append(_marked(one, "predictions.csv" if kind == "model" else f"{kind}s/{name}.csv"))
     frame, labels = pd.concat(frames, ignore_index=True), contents[0]["labels"]
     summary = summarise(frame, labels)
@@ -189,7 +191,7 @@ def _seeds(frame: pd.DataFrame, labels: Sequence[str]) -> Content | None:
 
 def _protocol(by_fold: dict[str, Content]) -> Content:
     protocols = [content["protocol"] for content in by_fold.values()]
-    names = dict.fromkeys(one.get("whole", one["name"]) for one in protocols)
+    names = dict.fromkeys(one.get("whole") or one["name"] for one in protocols)
     return {
         "name": "; ".join(names),
         "folds": list(by_fold),

@@ -171,4 +171,5 @@ def _marked(file: Path) -> pd.DataFrame:
     fold, version = file.parent.parent.parent.parent.name, file.parent.parent
     names = json.loads((version / _REPORT).read_text(encoding="utf-8"))["protocol"]["folds"]
     _, _, seed = fold.partition("_seed_")
-    return read(file).assign(fold=names[0] if names else None, seed=seed or None)
+    # A protocol without folds has one, which crossval calls 1.
+    return read(file).assign(fold=names[0] if names else "1", seed=seed or None)

@@ -77,7 +77,7 @@ def _errors(rows: pd.DataFrame) -> list[dict[str, Any]]:
     wrong = rows[rows["label"].notna() & (rows["label"] != rows["target"])]
     # Several models may err alike on one utterance, which is one error to look at.
     wrong = wrong.reindex(columns=_OF_AN_ERROR).sort_values("confidence", ascending=False, kind="stable")
-    wrong = wrong.drop_duplicates(["corpus", "id", "label"])
+    wrong = wrong[~wrong.duplicated(["corpus", "id", "label"]) | wrong["id"].isna()]
     # Of equally sure ones the first rows, so that two runs show the same.
     return _plain(wrong.head(WORST))
 

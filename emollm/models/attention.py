@@ -68,7 +68,7 @@ def grouped_attention(
         (B, S, H, D), and None in the place of the weights.
     """
     own = dropout or others.get("position_bias") is not None
-    if own or attention_mask is None or attention_mask.shape[1] != 1:
+    if own or attention_mask is None or attention_mask.shape[1] != 1 or not attention_mask.is_floating_point():
         from transformers.integrations.sdpa_attention import sdpa_attention_forward
 
         return sdpa_attention_forward(
@@ -77,9 +77,10 @@ def grouped_attention(
     rows, heads, length, width = query.shape
     groups = key.shape[1]
     scaling = width**-0.5 if scaling is None else scaling
-    scores = query.reshape(rows, groups, -1, width) @ key.transpose(2, 3) * scaling
-    scores = scores.view(rows, groups, heads // groups, length, -1) + attention_mask[:, :, None]
-    mixed = scores.softmax(-1).flatten(2, 3) @ value
+    # All heads of a group see alike. A view of five dimensions would do, but torch.compile stumbles over it.
+    mask = attention_mask.expand(-1, heads // groups, -1, -1).flatten(1, 2)[:, None]
+    scores = query.reshape(rows, groups, -1, width) @ key.transpose(2, 3) * scaling + mask
+    mixed = scores.softmax(-1) @ value
     return mixed.view(rows, heads, length, -1).transpose(1, 2).contiguous(), None
 
 

@@ -183,6 +183,12 @@ def _named(*values: Any) -> list[str]:
     return found
 
 
+_WRITTEN = ("predictions.csv", "metrics.json", "report.html", "events.out.tfevents.*") + tuple(
+    f"{name}.png" for name in ("confusion_*", "reliability", "emotions", "speakers")
+)
+"""By the report, into the output folder."""
+
+
 def _begin(output: Path, state: dict[str, Any], restart: bool) -> None:
     """Begin in the output folder, or go on in it if it was begun with the same arguments.
 
@@ -193,8 +199,8 @@ def _begin(output: Path, state: dict[str, Any], restart: bool) -> None:
     if file.is_file() and restart:
         for folder in output.glob("fold_*"):
             shutil.rmtree(folder)
-        for name in ("predictions.csv", "metrics.json", "report.html", "*.png", "events.out.tfevents.*"):
-            for old in output.glob(name):  # it would look like the result of the new call
+        for name in _WRITTEN:  # it would look like the result of the new call
+            for old in output.glob(name):
                 old.unlink()
     elif file.is_file() and (before := json.loads(file.read_text(encoding="utf-8"))) != state:
         what = "other arguments or another recipe or template"

@@ -164,6 +164,17 @@ def test_a_file_cut_off_in_transfer_is_refused(tmp_path, suffix):
         audio.load(path)
 
 
+def test_a_stretch_of_a_wav_cut_off_is_there_or_not(tmp_path):
+    path = write(tmp_path / "a.wav", seconds=1)
+    path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
+    assert len(audio.load(path, 0.0, 0.3)) == 4800
+    with pytest.raises(audio.AudioError, match="cut off"):
+        audio.load(path, 0.1)
+    path.write_bytes(path.read_bytes()[:44])
+    with pytest.raises(audio.AudioError):
+        audio.load(path)
+
+
 def test_a_wav_that_was_streamed_has_no_true_length_in_its_header(tmp_path):
     path = write(tmp_path / "a.wav", seconds=2)
     data = bytearray(path.read_bytes())

@@ -118,6 +118,11 @@ def test_numbers_tell_what_lost_transcripts_do_not():
             "No test sentence is known to occur in training; of 1 of 2 utterances nobody can tell, for want of",
         ),
         ([{"sentence": "1"}], [{"sentence": "2"}], "No test sentence occurs in training."),
+        (
+            [{"transcript": "…"}],
+            [{"transcript": "!"}, {"transcript": "a"}],
+            "No test sentence occurs in training.",
+        ),
     ],
 )
 def test_what_nobody_can_tell_of_sentences_is_not_denied(train, test, says):

@@ -50,6 +50,21 @@ def test_predictions_are_paired_by_fold_and_seed(tmp_path):
         assert difference == [0, 0, 0]
 
 
+def test_seeds_of_a_split_without_folds_are_paired(tmp_path):
+    """Its reports name no fold, and crossval calls the one that there is 1."""
+    folder, tested = tmp_path / "cv", []
+    for seed in (0, 1):
+        home = folder / f"fold_1_seed_{seed}" / "test"
+        protocol = {"name": "p", "folds": [], "speaker_independent": True, "train": 1, "validation": 1, "test": 60}
+        written = write_fold(home, "1", made(60, seed=seed), protocol=protocol).folder.rename(home / "version_0")
+        tested.append(FoldReport("1", seed, written))
+    content, frame = pool(tested, "x", "emollm crossval", "model: {}")
+    write(frame, folder / "predictions.csv")
+    (folder / "metrics.json").write_text(json.dumps(content))
+    against = [line["model_less_this_ua"] for line in told(folder, tmp_path / "table") if line["what"] == "m"]
+    assert against[0] == [0, 0, 0]
+
+
 def test_a_corpus_in_which_nothing_could_be_scored_has_no_line(tmp_path):
     rows = [*made(60), broken("gone", corpus="savee")]
     write_fold(tmp_path / "runs", "1", rows)

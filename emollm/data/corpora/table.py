@@ -147,8 +147,9 @@ class Table(Corpus):
 
 def _without_points(column: str, rows: Collection[dict[str, Any]]) -> None:
     """Write numbers that are names, as of speakers, as they were before pandas met an empty cell (``1.0``)."""
-    cells = [str(row.get(column) or "").strip() for row in rows]
-    if all(cell.removesuffix(".0").isdecimal() and cell.endswith(".0") for cell in cells if cell):
+    cells = ["" if row.get(column) is None else str(row[column]).strip() for row in rows]
+    written = [cell for cell in cells if cell]
+    if written and all(cell.endswith(".0") and cell.removesuffix(".0").isdecimal() for cell in written):
         for row, cell in zip(rows, cells, strict=True):
             row[column] = cell.removesuffix(".0")
 

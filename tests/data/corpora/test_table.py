@@ -72,6 +72,11 @@ def test_speakers_that_pandas_made_numbers_with_a_point_are_as_they_were(tmp_pat
     table = Table(save(tmp_path / "t.csv", text)).read()
     assert table.values("speaker") == ["1", None, "12"]
     assert table.values("take") == ["1.0", "2.5", None], "no name, and left as it is"
+    rows = [{"file": f"{n}.wav", "speaker": name} for n, name in enumerate((0.0, 1.0, None))]
+    table = Table(save(tmp_path / "t.json", json.dumps(rows))).read()
+    assert table.values("speaker") == ["0", "1", None]
+    zero = Table(save(tmp_path / "zero.json", json.dumps([{"file": "a.wav", "speaker": 0}]))).read()
+    assert zero.values("speaker") == ["0"]
     own = Table(save(tmp_path / "own.csv", "file,speaker\na.wav,1.0\nb.wav,1.5\n")).read()
     assert own.values("speaker") == ["1.0", "1.5"]
 
