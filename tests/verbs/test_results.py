@@ -15,6 +15,13 @@ from tests.evaluation.made import LABELS, broken, made
 from tests.evaluation.written import write_fold
 
 
+def pooled(folder, tested):
+    """Write the report of some folds, as the verb does."""
+    content, frame = pool(tested, "x", "emollm crossval", "model: {}")
+    write(frame, folder / "predictions.csv")
+    (folder / "metrics.json").write_text(json.dumps(content))
+
+
 def crossval(folder):
     """Two folds and the report of both, as the verb leaves them."""
     parts = {"1": made(60), "2": made(80, seed=1)}
@@ -23,9 +30,7 @@ def crossval(folder):
         home = folder / f"fold_{fold}" / "test"
         written = write_fold(home, fold, rows).folder.rename(home / "version_0")
         tested.append(FoldReport(fold, None, written))
-    content, frame = pool(tested, "x", "emollm crossval", "model: {}")
-    write(frame, folder / "predictions.csv")
-    (folder / "metrics.json").write_text(json.dumps(content))
+    pooled(folder, tested)
     return to_frame(parts["1"] + parts["2"], LABELS)
 
 
@@ -41,9 +46,7 @@ def test_predictions_are_paired_by_fold_and_seed(tmp_path):
             home = folder / f"fold_{fold}_seed_{seed}" / "test"
             written = write_fold(home, fold, rows).folder.rename(home / "version_0")
             tested.append(FoldReport(fold, seed, written))
-    content, frame = pool(tested, "x", "emollm crossval", "model: {}")
-    write(frame, folder / "predictions.csv")
-    (folder / "metrics.json").write_text(json.dumps(content))
+    pooled(folder, tested)
     differences = [line["model_less_this_ua"] for line in told(folder, tmp_path / "table") if line["what"] == "m"]
     assert differences, "the baseline's tables hold the model's own answers"
     for difference in differences:
@@ -58,9 +61,7 @@ def test_seeds_of_a_split_without_folds_are_paired(tmp_path):
         protocol = {"name": "p", "folds": [], "speaker_independent": True, "train": 1, "validation": 1, "test": 60}
         written = write_fold(home, "1", made(60, seed=seed), protocol=protocol).folder.rename(home / "version_0")
         tested.append(FoldReport("1", seed, written))
-    content, frame = pool(tested, "x", "emollm crossval", "model: {}")
-    write(frame, folder / "predictions.csv")
-    (folder / "metrics.json").write_text(json.dumps(content))
+    pooled(folder, tested)
     against = [line["model_less_this_ua"] for line in told(folder, tmp_path / "table") if line["what"] == "m"]
     assert against[0] == [0, 0, 0]
 
