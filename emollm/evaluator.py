@@ -5,10 +5,7 @@ from __future__ import annotations
 import copy
 import os
 from collections.abc import Callable
-from dataclasses import asdict
-from datetime import datetime
 from pathlib import Path
-from typing import Any, Literal
 
 import pandas as pd
 from lightning.pytorch import Trainer
@@ -18,22 +15,18 @@ from emollm import baselines
 from emollm.callbacks.collect import Collector
 from emollm.data.ablations import Ablation, applicable
 from emollm.data.datamodule import EmotionData
-from emollm.data.trained_on import lines, shared
 from emollm.errors import UserError
 from emollm.evaluation import summarise, to_frame, write
 from emollm.evaluation.frame import scored
 from emollm.evaluation.remarks import Remark, spoken
-from emollm.machine import machine, versions
 from emollm.models.ranges import Sums
 from emollm.modules.base import EmotionModule
 from emollm.modules.speaker_range import by_corpus, emotions_by_speaker, merged
 from emollm.prediction import Prediction
+from emollm.record import Part, Row, record, told
 from emollm.report.figures import log_rows, save_figures
 from emollm.report.html import write_report
 from emollm.report.tables import comparison_table, metrics_table, per_class_table
-
-Part = Literal["validation", "test"]
-Row = dict[str, Any]
 
 _BASELINES = {
     "majority": ("majority class", "The most frequent label of the training part, whatever is said."),
@@ -109,7 +102,8 @@ class Evaluator:
         frame = to_frame(predictions, self.module.labels)
         # Before all that comes beside: whatever happens there, this pass is not lost.
         written = [self._write("predictions.csv", frame)] if self.trainer.is_global_zero else []
-        content = self._content(len(predictions))
+        content = record(self.trainer, self.module, self.data, self.part, len(predictions))
+        content |= {"command": self.command, "recipe": self.recipe}
         if rate is not None:
             content["wer"] = rate
         if results is not None:
@@ -133,7 +127,10 @@ class Evaluator:
         if results is not None:
             log_rows(content, self.trainer.logger)
             written += save_figures(content, self.folder, self.trainer.logger)
-        self._tell(content, frame, written)
+        for line in told(content, frame):
+            self._say(line)
+        shown = [os.path.relpath(file) if file.is_relative_to(Path.cwd()) else str(file) for file in written]
+        self._say("\n  ".join(["Written:", *shown]), soft_wrap=True)
         return content
 
     # -- passes ---------------------------------------------------------------------------------------------
@@ -290,68 +287,11 @@ class Evaluator:
     def _inputs(self) -> str:
         return " and ".join(sorted(self.module.inputs))
 
-    def _content(self, measured: int) -> Row:
-        parts, audit = self.data.parts, self.data.audit.to_dict()
-        whole = len(getattr(parts, self.part))
-        trained = self.module.trained_on
-        if self.module.name != "untrained model":
-            audit["lines"] = [*lines(trained, parts, self.part), *audit["lines"]]
-        audit["lines"] += self.data.recognised_lines(self.part, whole)
-        calibration = self.module.calibration
-        heard = bool(trained and self.part == "test" and shared(trained, parts.test))
-        return {
-            "title": f"{self.part.capitalize()} of {self.module.name}",
-            "part": self.part,
-            "created": datetime.now().strftime("%Y-%m-%d %H:%M"),
-            "command": self.command,
-            "model": self.module.name,
-            "method": self.module.method,
-            "labels": self.module.labels,
-            "protocol": {
-                "name": parts.name,
-                "whole": parts.whole,
-                "folds": [] if parts.fold is None else [str(parts.fold)],
-                "speaker_independent": parts.speaker_independent and not heard,
-                "train": len(parts.train),
-                "validation": len(parts.validation),
-                "test": len(parts.test),
-            },
-            "missing": f"Only {measured} of {whole} utterances were measured." if measured < whole else None,
-            "rows": [],
-            "summary": None,
-            "calibration": calibration and {**asdict(calibration), "fault": calibration.fault, "heard": heard},
-            "audit": audit,
-            "matrix": None,
-            "specification": {**self.module.specification(), "trained_on": None},  # too long, and told above
-            "recipe": self.recipe,
-            "versions": versions(),
-            "machine": machine(self.trainer.strategy.root_device),
-        }
-
     def _write(self, name: str, frame: pd.DataFrame) -> Path:
         file = self.folder / name
         file.parent.mkdir(parents=True, exist_ok=True)
         write(frame, file)
         return file
-
-    def _tell(self, content: Row, frame: pd.DataFrame, written: list[Path]) -> None:
-        broken = int(frame["error"].notna().sum())
-        self._say(f"{len(frame)} utterances, {broken} with an error.")
-        if content["missing"] is not None:
-            self._say(content["missing"])
-        if content["calibration"] and content["calibration"]["fault"]:
-            self._say(f"Confidences are not to be relied on: {content['calibration']['fault']}.")
-        if content["summary"] is not None:
-            low, high = content["summary"]["intervals"]["ua"]
-            over = content["summary"]["intervals_over"]
-            ua = content["summary"]["result"]["ua"]
-            self._say(
-                f"UA {100 * ua:.1f} % [{100 * low:.1f}, {100 * high:.1f}]: 95 % bootstrap interval over {over}."
-            )
-        for line in content["audit"]["lines"]:
-            self._say(f"Audit: {line}")
-        shown = [os.path.relpath(file) if file.is_relative_to(Path.cwd()) else str(file) for file in written]
-        self._say("\n  ".join(["Written:", *shown]), soft_wrap=True)
 
     def _say(self, sentence: str, soft_wrap: bool = False) -> None:
         """Print what has names of people and files in it as it is: brackets are no markup."""

@@ -83,8 +83,7 @@ def apply(stored: Stored, module: EmotionModule) -> None:
     module.load_state_dict(stored.weights, strict=False)
     module.name = stored.name
     module.calibration = stored.calibration
-    module.trained_on = stored.specification.get("trained_on")
-    module.turns = stored.specification.get("context")
+    module.recall(stored.specification)
 
 
 def write_folder(module: EmotionModule, folder: Path) -> None:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import warnings
 from pathlib import Path
 
 import numpy as np
@@ -17,6 +15,7 @@ from emollm.data.decode import (
     read_header,
     read_samples,
 )
+from emollm.data.folders import visible_files
 
 __all__ = [
     "SAMPLE_RATE",
@@ -26,7 +25,6 @@ __all__ = [
     "find_sound_files",
     "load",
     "prepare",
-    "tell_closed",
 ]
 
 SAMPLE_RATE = 16_000
@@ -136,26 +134,8 @@ def duration(path: str | Path) -> float:
 
 
 def find_sound_files(folder: str | Path) -> list[Path]:
-    """Every sound file below a folder, links followed, hidden files and folders left out, in sorted order."""
-    found: list[Path] = []
-    seen: set[str] = set()
-    for place, folders, names in os.walk(folder, onerror=tell_closed, followlinks=True):
-        real = os.path.realpath(place)
-        if real in seen:  # a link that leads back up
-            folders.clear()
-            continue
-        seen.add(real)
-        folders[:] = sorted(f for f in folders if not f.startswith(".") and f != "__MACOSX")
-        visible = (name for name in names if not name.startswith("."))
-        found += [Path(place, name) for name in visible if Path(name).suffix.lower() in SOUND_SUFFIXES]
-    return sorted(found)
-
-
-def tell_closed(error: OSError) -> None:
-    """Warn of a folder that may not be looked into, for ``os.walk``, which would pass it over."""
-    warnings.warn(
-        f"{error.filename} cannot be read ({error.strerror}), and what lies in it is left out.", stacklevel=3
-    )
+    """Every visible sound file below a folder in sorted order."""
+    return sorted(path for path in visible_files(folder) if path.suffix.lower() in SOUND_SUFFIXES)
 
 
 def _to_float(samples: np.ndarray) -> np.ndarray:

@@ -348,3 +348,8 @@ class EmotionModule(HearingModule, ABC):
             "trained_on": self.trained_on,
             "context": self.turns,
         }
+
+    def recall(self, specification: dict[str, Any]) -> None:
+        """Take over what stored weights say of how they were made."""
+        self.trained_on = specification.get("trained_on")
+        self.turns = specification.get("context")

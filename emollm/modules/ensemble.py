@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor, nn
 
 from emollm.errors import UserError
+from emollm.modules.optimization import rate_at
+
+_WARMUP = 0.05
 
 
 @dataclass
@@ -53,6 +56,7 @@ class MLPs(nn.Module):
 
     def __init__(self, inputs: int, labels: int, ensemble: Ensemble) -> None:
         super().__init__()
+        self.ensemble = ensemble
         self.members = nn.ModuleList(
             nn.Sequential(
                 nn.Dropout(ensemble.dropout),
@@ -69,21 +73,51 @@ class MLPs(nn.Module):
         answers = torch.stack([member(statistics).log_softmax(-1) for member in self.members])
         return answers.logsumexp(0) - torch.tensor(len(self.members)).log()
 
-    def losses(self, statistics: Tensor, targets: Tensor, ensemble: Ensemble) -> Iterator[Tensor]:
-        """The losses of one pass, each the sum of all members' on a batch of its own.
+    def use_dropout(self, share: float) -> None:
+        """Train with another share of dropout than it was made with."""
+        self.ensemble = replace(self.ensemble, dropout=share)
+        for part in self.modules():
+            if isinstance(part, nn.Dropout):
+                part.p = share
+
+    def optimizer(self) -> torch.optim.Optimizer:
+        """AdamW over all members."""
+        rates = {"lr": self.ensemble.learning_rate, "weight_decay": self.ensemble.weight_decay}
+        return torch.optim.AdamW(self.parameters(), **rates)
+
+    def fit(self, inputs: Tensor, targets: Tensor, optimizer: torch.optim.Optimizer) -> Tensor:
+        """Train every member for so many passes.
 
         Args:
-            statistics: (N, F), standardised.
+            inputs: (N, F), standardised.
             targets: (N,).
-            ensemble: how they are trained.
+            optimizer: what ``optimizer`` made, or a wrapper of it.
+
+        Returns:
+            The mean loss of the last step, a scalar.
         """
+        epochs, steps = self.ensemble.epochs, -(-len(targets) // self.ensemble.batch_size)
+        loss = torch.zeros(())
+        for epoch in range(epochs):
+            for step, loss in enumerate(self._losses(inputs, targets), epoch * steps):
+                share = rate_at(step, [(epochs, 1.0)], steps, _WARMUP)
+                for group in optimizer.param_groups:
+                    group["lr"] = share * self.ensemble.learning_rate
+                optimizer.zero_grad()
+                loss.backward()
+                for member in self.members:
+                    nn.utils.clip_grad_norm_(member.parameters(), 1.0)
+                optimizer.step()
+        return loss.detach() / len(self.members)
+
+    def _losses(self, inputs: Tensor, targets: Tensor) -> Iterator[Tensor]:
+        """The losses of one pass, each the sum of all members' on a batch of its own."""
+        size, smoothing = self.ensemble.batch_size, self.ensemble.label_smoothing
         orders = [torch.randperm(len(targets)).to(targets.device) for _ in self.members]
-        for start in range(0, len(targets), ensemble.batch_size):
+        for start in range(0, len(targets), size):
             losses = []
             for member, order in zip(self.members, orders, strict=True):
-                rows = order[start : start + ensemble.batch_size]
-                logits = member(statistics[rows])
-                losses.append(
-                    nn.functional.cross_entropy(logits, targets[rows], label_smoothing=ensemble.label_smoothing)
-                )
+                rows = order[start : start + size]
+                logits = member(inputs[rows])
+                losses.append(nn.functional.cross_entropy(logits, targets[rows], label_smoothing=smoothing))
             yield torch.stack(losses).sum()

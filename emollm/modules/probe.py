@@ -2,18 +2,43 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+from typing import Any
+
 import torch
 from torch import Tensor, nn
 
 from emollm.data.batch import Batch
+from emollm.data.protocols.speakers import speaker_keys
+from emollm.data.utterance import Utterance, UtteranceTable
 from emollm.errors import UserError
 from emollm.models.backbones import Backbone, BackboneSpec, load_backbone
 from emollm.models.pooling import mean_and_deviation
 from emollm.modules.base import EmotionModule
+from emollm.modules.choice import Choice, Chosen, Head
 from emollm.modules.ensemble import Ensemble, MLPs
 from emollm.modules.figures import Scores
-from emollm.modules.optimization import Optimization, rate_at
+from emollm.modules.logistic import Logistic, check_l2
+from emollm.modules.optimization import Optimization
 from emollm.modules.speaker_range import SpeakerRange, View
+from emollm.modules.standardise import mean_and_scale
+
+
+@dataclass
+class Seen:
+    """Of a batch, once for each way in which its utterances are taken.
+
+    Attributes:
+        statistics: (B, F).
+        targets: (B,).
+        utterances: the B utterances.
+        plain: whether they are taken as they are.
+    """
+
+    statistics: Tensor
+    targets: Tensor
+    utterances: list[Utterance]
+    plain: bool
 
 
 class Probe(EmotionModule):
@@ -35,6 +60,8 @@ class Probe(EmotionModule):
         l2: how strongly the weights are drawn to zero.
         speaker_range: takes each training utterance in other ranges too, as so many more.
         ensemble: answers with several MLPs in the place of logistic regression; ``l2`` then means nothing.
+        choice: finds which of several heads to answer with, by the training speakers alone; what ``l2`` and
+            ``ensemble.dropout`` say then means nothing.
         seed: of the augmentation of training features, if there is any.
     """
 
@@ -49,33 +76,36 @@ class Probe(EmotionModule):
         l2: float = 1.0,
         speaker_range: SpeakerRange | None = None,
         ensemble: Ensemble | None = None,
+        choice: Choice | None = None,
         seed: int = 0,
     ) -> None:
         super().__init__(labels, Optimization(), seed, speaker_range)
-        if l2 <= 0:
-            raise UserError(f"model.l2 is {l2}: without a pull to zero the weights have no end; give more than 0.")
+        check_l2(l2, "model.l2")
         self.automatic_optimization = False
         self.backbone_spec = backbone
         self.l2 = l2
         self.ensemble = ensemble
+        self.choice = choice
+        self.found: dict[str, float] = {}
+        """UA of each head over the training speakers, the chosen one first; empty where nothing was chosen."""
         self.backbone: Backbone
-        self.head: nn.Linear | MLPs
+        self.head: Head | Chosen
         self.mean: Tensor
         self.deviation: Tensor
-        self._seen: list[tuple[Tensor, Tensor]] = []
+        self._seen: list[Seen] = []
 
     def build(self) -> None:
-        """Load the backbone and make the head; that of logistic regression begins at zero."""
+        """Load the backbone and make the head."""
         self.backbone = load_backbone(self.backbone_spec)
         size = 2 * len(self.backbone.layers) * self.backbone.width
         self.register_buffer("mean", torch.zeros(size))
         self.register_buffer("deviation", torch.ones(size))
-        if self.ensemble is not None:
+        if self.choice is not None:
+            self.head = Chosen(size, self.labels, self.choice, self.ensemble or Ensemble())
+        elif self.ensemble is not None:
             self.head = MLPs(size, len(self.labels), self.ensemble)
-            return
-        self.head = nn.Linear(size, len(self.labels))
-        nn.init.zeros_(self.head.weight)
-        nn.init.zeros_(self.head.bias)
+        else:
+            self.head = Logistic(size, len(self.labels), self.l2)
 
     def parts(self) -> dict[str, nn.Module]:
         """Backbone and head."""
@@ -118,8 +148,8 @@ class Probe(EmotionModule):
 
     # -- how it is fitted -----------------------------------------------------------------------------------
 
-    def configure_optimizers(self) -> torch.optim.Optimizer:  # type: ignore[override]
-        """L-BFGS over the head, until its loss no longer falls; AdamW for an ensemble.
+    def configure_optimizers(self) -> list[torch.optim.Optimizer]:  # type: ignore[override]
+        """That of the head, or of each that there is to choose from.
 
         Raises:
             UserError: when the trainer computes in half precision, or in several processes.
@@ -130,16 +160,7 @@ class Probe(EmotionModule):
             )
         if self.trainer.world_size > 1:
             raise UserError("The probe is fitted by one process: set trainer.devices to 1.")
-        if self.ensemble is not None:
-            rates = {"lr": self.ensemble.learning_rate, "weight_decay": self.ensemble.weight_decay}
-            return torch.optim.AdamW(self.head.parameters(), **rates)
-        return torch.optim.LBFGS(
-            self.head.parameters(),
-            max_iter=500,
-            history_size=20,
-            tolerance_grad=1e-6,
-            line_search_fn="strong_wolfe",
-        )
+        return [head.optimizer() for head in self._heads()]
 
     def on_train_epoch_start(self) -> None:
         """Forget the last pass."""
@@ -152,9 +173,9 @@ class Probe(EmotionModule):
         """
         if len(batch):
             with torch.no_grad():
-                for view in self._views():
+                for place, view in enumerate(self._views()):
                     self.view = view
-                    self._seen.append((self.statistics(batch), batch.targets))
+                    self._seen.append(Seen(self.statistics(batch), batch.targets, batch.utterances, place == 0))
             self.view = "plain"
         if self.trainer.is_last_batch:
             with torch.autocast(self.device.type, enabled=False):
@@ -162,51 +183,49 @@ class Probe(EmotionModule):
             self.trainer.should_stop = True
 
     def fit_head(self) -> None:
-        """Standardise what was collected, and fit the head to it.
+        """Standardise what was collected, and fit the head to it; where there is a choice, make it first.
 
         Raises:
-            UserError: when nothing was collected.
+            UserError: when nothing was collected, or there are too few speakers to choose by.
         """
         if not self._seen:
             raise UserError("None of the training recordings could be read.")
-        statistics, targets = (torch.cat(parts).float() for parts in zip(*self._seen, strict=True))
-        self._seen.clear()
-        self.mean.copy_(statistics.mean(0))
-        deviation = statistics.std(0, correction=0)
-        # A statistic that never changes stays near zero; dividing by its rounding noise would make it shout.
-        self.deviation.copy_(torch.where(deviation > 1e-6, deviation, 1.0))
-        inputs, targets = (statistics - self.mean) / self.deviation, targets.long()
-        loss = self._logistic(inputs, targets) if self.ensemble is None else self._mlps(inputs, targets)
+        seen, self._seen = self._seen, []
+        statistics = torch.cat([part.statistics for part in seen]).float()
+        targets = torch.cat([part.targets for part in seen]).long()
+        head: Head = self._choose(seen, statistics, targets) if isinstance(self.head, Chosen) else self.head
+        mean, scale = mean_and_scale(statistics)
+        self.mean.copy_(mean)
+        self.deviation.copy_(scale)
+        # Lightning's own wrapper of the optimiser counts the steps.
+        optimizers = self.optimizers()
+        optimizers = optimizers if isinstance(optimizers, list) else [optimizers]
+        optimizer = optimizers[self._heads().index(head)]
+        loss = head.fit((statistics - self.mean) / self.deviation, targets, optimizer)
         self.log("train/loss", loss, prog_bar=True, batch_size=len(targets))
 
-    def _logistic(self, inputs: Tensor, targets: Tensor) -> Tensor:
-        """Find the minimum."""
-        optimizer = self.optimizers()
+    def _heads(self) -> list[Head]:
+        """Every head that may be fitted."""
+        return [self.head.logistic, self.head.mlps] if isinstance(self.head, Chosen) else [self.head]
 
-        def closure() -> Tensor:
-            optimizer.zero_grad()
-            # Divided by the number of utterances, so that the tolerances mean the same for any corpus.
-            pull = 0.5 * self.l2 * self.head.weight.square().sum() / len(targets)
-            loss = nn.functional.cross_entropy(self.head(inputs), targets) + pull
-            self.manual_backward(loss)
-            return loss
+    def _choose(self, seen: list[Seen], statistics: Tensor, targets: Tensor) -> Head:
+        """Choose by speaker among the training utterances, and tell what was found."""
+        assert isinstance(self.head, Chosen)
+        speakers = speaker_keys(UtteranceTable(row for part in seen for row in part.utterances))
+        plain = torch.tensor([part.plain for part in seen for _ in part.utterances], device=targets.device)
+        head = self.head.choose(statistics, targets, speakers, plain)
+        self.found = dict(self.head.found)
+        said = "; ".join(f"{name}: {100 * ua:.1f}" for name, ua in self.found.items())
+        print(f"UA % over {self.head.choice.groups} groups of the training speakers, the first is taken: {said}.")
+        return head
 
-        return optimizer.step(closure)
+    # -- what weights say of themselves ---------------------------------------------------------------------
 
-    def _mlps(self, inputs: Tensor, targets: Tensor) -> Tensor:
-        """Train every member for so many passes."""
-        assert self.ensemble is not None
-        optimizer, epochs = self.optimizers(), self.ensemble.epochs
-        steps = -(-len(targets) // self.ensemble.batch_size)
-        loss = torch.zeros(())
-        for epoch in range(epochs):
-            for step, loss in enumerate(self.head.losses(inputs, targets, self.ensemble), epoch * steps):
-                share = rate_at(step, [(epochs, 1.0)], steps, self.optimization.warmup)
-                for group in optimizer.param_groups:
-                    group["lr"] = share * self.ensemble.learning_rate
-                optimizer.zero_grad()
-                self.manual_backward(loss)
-                for member in self.head.members:
-                    nn.utils.clip_grad_norm_(member.parameters(), 1.0)
-                optimizer.step()
-        return loss.detach() / self.ensemble.members
+    def specification(self) -> dict[str, Any]:
+        """With what there was to choose from and how each did."""
+        return super().specification() | ({"chosen": self.found} if self.found else {})
+
+    def recall(self, specification: dict[str, Any]) -> None:
+        """With what there was to choose from and how each did."""
+        super().recall(specification)
+        self.found = specification.get("chosen", {})

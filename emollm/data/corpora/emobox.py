@@ -18,13 +18,14 @@ from emollm.data.corpora.emodb import Emodb
 from emollm.data.corpora.emovo import Emovo
 from emollm.data.corpora.esd import Esd
 from emollm.data.corpora.faults import Faults
-from emollm.data.corpora.files import parts_of, sound_files, stem_of
+from emollm.data.corpora.files import sound_files, stem_of
 from emollm.data.corpora.ravdess import Ravdess
 from emollm.data.corpora.savee import Savee
 from emollm.data.corpora.shemo import Shemo
 from emollm.data.corpora.tess import Tess
 from emollm.data.corpora.text import read_text
 from emollm.data.corpora.urdu import Urdu
+from emollm.data.folders import parts_of
 from emollm.data.labels import canonical
 from emollm.data.utterance import Utterance, UtteranceTable
 from emollm.errors import UserError

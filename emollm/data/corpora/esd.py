@@ -9,9 +9,10 @@ from typing import Any
 
 from emollm.data.corpora.base import FileNameCorpus
 from emollm.data.corpora.faults import Faults
-from emollm.data.corpora.files import find_files, parts_of, tell_left_out
+from emollm.data.corpora.files import find_files, tell_left_out
 from emollm.data.corpora.rows import mend
 from emollm.data.corpora.text import read_text
+from emollm.data.folders import parts_of
 from emollm.data.labels import EMOTIONS, canonical
 from emollm.data.protocols.parts import part_of
 from emollm.data.utterance import Utterance, UtteranceTable

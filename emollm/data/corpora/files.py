@@ -2,39 +2,15 @@
 
 from __future__ import annotations
 
-import os
 import warnings
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path, PurePath
 
-from emollm.data.audio import find_sound_files, tell_closed
+from emollm.data.audio import find_sound_files
+from emollm.data.folders import parts_of, visible_files
 
 _LOSSLESS = (".wav", ".wave", ".flac", ".aif", ".aiff", ".aifc", ".sph", ".nist", ".w64", ".rf64", ".au", ".caf")
 _PACKED = (".zip", ".tar", ".gz", ".tgz", ".bz2", ".xz", ".rar", ".7z")
-
-
-def visible_files(folder: Path) -> Iterator[Path]:
-    """Every file below a folder in sorted order; links are followed, what a system hides is passed over.
-
-    Hidden are names with a dot in front (``._a.wav``, as a Mac leaves them) and ``__MACOSX``.
-    """
-    seen: set[str] = set()
-    for place, folders, names in os.walk(folder, onerror=tell_closed, followlinks=True):
-        real = os.path.realpath(place)
-        if real in seen:  # a link that leads back up
-            folders.clear()
-            continue
-        seen.add(real)
-        folders[:] = sorted(name for name in folders if not _hidden(name))
-        yield from (Path(place, name) for name in sorted(names) if not _hidden(name))
-
-
-def parts_of(path: PurePath) -> list[str]:
-    r"""The folders of a path and its name.
-
-    Zip archives made on Windows unpack elsewhere into files that are *named* ``Actor_01\03-01-….wav``.
-    """
-    return [name for part in path.parts for name in part.split("\\")]
 
 
 def stem_of(path: PurePath) -> str:
@@ -44,8 +20,7 @@ def stem_of(path: PurePath) -> str:
 
 def sound_files(folder: Path) -> list[Path]:
     """Every visible sound file below a folder, those without loss before others, else in sorted order."""
-    files = [path for path in find_sound_files(folder) if not _hidden(path.name)]
-    return sorted(files, key=lambda path: path.suffix.lower() not in _LOSSLESS)
+    return sorted(find_sound_files(folder), key=lambda path: path.suffix.lower() not in _LOSSLESS)
 
 
 def by_stem(files: Iterable[Path]) -> dict[str, Path]:
@@ -105,10 +80,6 @@ def tell_left_out(names: Sequence[str], what: str, fix: str) -> None:
     if names:
         shown = ", ".join(names[:3]) + (", …" if len(names) > 3 else "")
         warnings.warn(f"{what} ({len(names)}: {shown}): {fix}.", stacklevel=3)
-
-
-def _hidden(name: str) -> bool:
-    return any(part.startswith(".") or part == "__MACOSX" for part in parts_of(PurePath(name)))
 
 
 def _content(path: Path) -> bytes | None:

@@ -11,18 +11,10 @@ from pathlib import Path
 
 from emollm.data.corpora.base import FEW, Corpus
 from emollm.data.corpora.faults import Faults
-from emollm.data.corpora.files import (
-    archives,
-    by_stem,
-    or_unpack,
-    parts_of,
-    sound_files,
-    stem_of,
-    tell_left_out,
-    visible_files,
-)
+from emollm.data.corpora.files import archives, by_stem, or_unpack, sound_files, stem_of, tell_left_out
 from emollm.data.corpora.rows import mend
 from emollm.data.corpora.text import read_text
+from emollm.data.folders import parts_of, visible_files
 from emollm.data.labels import EMOTIONS, canonical
 from emollm.data.utterance import Utterance, UtteranceTable
 from emollm.errors import UserError

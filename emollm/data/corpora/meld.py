@@ -9,16 +9,9 @@ from pathlib import Path
 from emollm.data.audio import AudioError, duration
 from emollm.data.corpora.base import FEW, Corpus
 from emollm.data.corpora.faults import Faults
-from emollm.data.corpora.files import (
-    archives,
-    find_table,
-    or_unpack,
-    parts_of,
-    sound_files,
-    stem_of,
-    tell_left_out,
-)
+from emollm.data.corpora.files import archives, find_table, or_unpack, sound_files, stem_of, tell_left_out
 from emollm.data.corpora.rows import mend, read_rows
+from emollm.data.folders import parts_of
 from emollm.data.labels import canonical
 from emollm.data.utterance import Utterance, UtteranceTable
 from emollm.errors import UserError

@@ -16,15 +16,14 @@ from emollm.data.corpora.files import (
     find_files,
     find_table,
     or_unpack,
-    parts_of,
     sound_files,
     stem_of,
     tell_left_out,
-    visible_files,
 )
 from emollm.data.corpora.msp_votes import read_votes
 from emollm.data.corpora.rows import mend, read_number, read_rows
 from emollm.data.corpora.text import read_text
+from emollm.data.folders import parts_of, visible_files
 from emollm.data.utterance import Utterance, UtteranceTable
 from emollm.errors import UserError
 

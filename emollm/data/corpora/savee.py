@@ -7,7 +7,8 @@ from pathlib import Path, PurePath
 from typing import Any
 
 from emollm.data.corpora.base import FileNameCorpus
-from emollm.data.corpora.files import parts_of, stem_of
+from emollm.data.corpora.files import stem_of
+from emollm.data.folders import parts_of
 
 _LABELS = {
     "a": "angry",

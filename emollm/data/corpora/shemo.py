@@ -11,9 +11,10 @@ from typing import Any
 
 from emollm.data.corpora.base import FileNameCorpus
 from emollm.data.corpora.faults import Faults
-from emollm.data.corpora.files import find_table, stem_of, visible_files
+from emollm.data.corpora.files import find_table, stem_of
 from emollm.data.corpora.rows import mend
 from emollm.data.corpora.text import read_text
+from emollm.data.folders import visible_files
 from emollm.data.utterance import UtteranceTable
 from emollm.errors import UserError
 

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-from collections import Counter
-
 from emollm.data.protocols.base import Fold, Protocol, Split, finish
-from emollm.data.protocols.speakers import draw, group_keys, shuffled, speaker_keys, utterance_keys
+from emollm.data.protocols.speakers import draw, group_keys, share_out, speaker_keys, utterance_keys
 from emollm.data.utterance import UtteranceTable
 from emollm.errors import UserError
 
@@ -63,17 +61,11 @@ class GroupedKFold(Protocol):
     def split(self, table: UtteranceTable) -> Split:
         """Test on one fold, train and validate on the others."""
         keys = group_keys(table, self.group)
-        sizes = Counter(keys)
-        if len(sizes) < self.k:
+        if (count := len(set(keys))) < self.k:
             raise UserError(
-                f"protocol.k is {self.k}, but the table has {len(sizes)} different values of '{self.group}'."
+                f"protocol.k is {self.k}, but the table has {count} different values of '{self.group}'."
             )
-        # Large groups first, each into the emptiest fold; the seed decides among groups of one size.
-        filled = [0] * self.k
-        fold_of: dict[str, int] = {}
-        for name in sorted(shuffled(sizes, self.seed), key=lambda name: -sizes[name]):
-            fold_of[name] = filled.index(min(filled)) + 1
-            filled[fold_of[name] - 1] += sizes[name]
+        fold_of = share_out(keys, self.k, self.seed)
         rest = UtteranceTable(row for row, key in zip(table, keys, strict=True) if fold_of[key] != self.fold)
         test = UtteranceTable(row for row, key in zip(table, keys, strict=True) if fold_of[key] == self.fold)
         name = f"{self.k} folds by {self.group}, seed {self.seed}"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections import Counter
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 
 from emollm.data.utterance import Utterance, UtteranceTable
 from emollm.errors import UserError
@@ -42,6 +42,26 @@ def speaker_keys(table: UtteranceTable) -> list[str]:
 def shuffled(names: Iterable[str], seed: int) -> list[str]:
     """Names in a random order that depends on the seed and the names alone, not on machine or library version."""
     return sorted(set(names), key=lambda name: hashlib.sha256(f"{seed}/{name}".encode()).digest())
+
+
+def share_out(keys: Sequence[str], k: int, seed: int) -> dict[str, int]:
+    """Share groups of utterances out into k folds of about equal size.
+
+    Args:
+        keys: the group of each utterance, of k groups or more.
+        k: number of folds.
+        seed: of the order among groups of one size.
+
+    Returns:
+        The fold of each group, counted from 1.
+    """
+    # Large groups first, each into the emptiest fold.
+    sizes, filled = Counter(keys), [0] * k
+    fold_of: dict[str, int] = {}
+    for name in sorted(shuffled(sizes, seed), key=lambda name: -sizes[name]):
+        fold_of[name] = filled.index(min(filled)) + 1
+        filled[fold_of[name] - 1] += sizes[name]
+    return fold_of
 
 
 def draw(

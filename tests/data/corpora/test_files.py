@@ -5,8 +5,9 @@ import os
 import pytest
 
 from emollm.data.corpora.faults import Faults
-from emollm.data.corpora.files import by_stem, find_files, find_table, sound_files, stem_of, visible_files
+from emollm.data.corpora.files import by_stem, find_files, find_table, sound_files, stem_of
 from emollm.data.corpora.text import read_text
+from emollm.data.folders import visible_files
 from emollm.errors import UserError
 from tests.data.corpora.planting import plant, save
 
