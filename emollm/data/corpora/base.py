@@ -12,6 +12,8 @@ from pathlib import Path, PurePath
 from typing import Any, ClassVar
 
 from emollm.data.corpora.files import archives, sound_files, stem_of, tell_left_out
+from emollm.data.folders import parts_of
+from emollm.data.labels import EMOTIONS, canonical
 from emollm.data.utterance import Utterance, UtteranceTable
 from emollm.errors import UserError
 
@@ -67,6 +69,9 @@ class FileNameCorpus(Corpus):
     """One file name, shown to who pointed at a wrong folder."""
     published: int | None = None
     """How many recordings the owners distribute: who has more than a few of them, but not all, is told."""
+
+    folders_count: ClassVar[bool] = False
+    """Whether a folder that is named as an emotion is believed before the file's own name."""
 
     @abstractmethod
     def describe(self, match: re.Match[str]) -> dict[str, Any] | None:
@@ -141,7 +146,23 @@ class FileNameCorpus(Corpus):
                 f"{folder}; {self.published - len(rows)} are missing: restore them, or say so with your results.",
                 stacklevel=2,
             )
-        return UtteranceTable(sorted(rows.values(), key=lambda row: row.id))
+        table = UtteranceTable(sorted(rows.values(), key=lambda row: row.id))
+        if not self.folders_count:
+            tell_left_out(
+                [f"{row.id} in {place}" for row in table if (place := _other_emotion(row, folder))],
+                f"{self.name}: recordings below {folder} lie in another emotion's folder than their name says, "
+                "and the name counts",
+                "move them, or correct their names",
+            )
+        return table
+
+
+def _other_emotion(row: Utterance, root: Path) -> str | None:
+    """The folder of another emotion in which a recording lies, if it does; numbers around a word do not count."""
+    folders = parts_of(row.path.relative_to(root))[:-1] if row.path else []
+    said = [(name, canonical(name.strip("0123456789 _-"))) for name in folders]
+    named = [(name, label) for name, label in said if label in EMOTIONS]
+    return named[-1][0] if named and row.label in EMOTIONS and named[-1][1] != row.label else None
 
 
 def locate(root: str) -> Path:

@@ -46,6 +46,7 @@ class Esd(FileNameCorpus):
     """
 
     name = "esd"
+    folders_count = True
     pattern = re.compile(r"(?P<speaker>\d{4})_(?P<number>\d{6})")
     example = "0011_000351.wav"
 

@@ -78,6 +78,18 @@ class Nemo(FileNameCorpus):
         heard = {row.id.casefold() for row in table}
         unheard = [row["file_id"] for _, row in rows if stem_of(Path(row["file_id"])).casefold() not in heard]
         tell_left_out(unheard, f"{self.name}: rows of {file} name recordings that are not there", "restore them")
+        labels = {row.id.casefold(): row.label for row in table}
+        others = [
+            f"line {line}: {row['file_id']} is {row['emotion']}"
+            for line, row in rows
+            if row.get("emotion")
+            and labels.get(stem_of(Path(row["file_id"])).casefold(), "") not in ("", canonical(row["emotion"]))
+        ]
+        tell_left_out(
+            others,
+            f"{self.name}: rows of {file} have another emotion than their file's name, and the name counts",
+            "correct one of the two",
+        )
 
         def add(row: Utterance) -> Utterance:
             return replace(row, transcript=texts.get(row.id.casefold()) or None)

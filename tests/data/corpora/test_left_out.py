@@ -4,7 +4,20 @@ import json
 
 import pytest
 
-from emollm.data.corpora import Ased, CremaD, EmoBox, Esd, Iemocap, Meld, MspPodcast, Nemo, Ravdess, Savee, Shemo
+from emollm.data.corpora import (
+    Ased,
+    CremaD,
+    EmoBox,
+    Esd,
+    Iemocap,
+    Meld,
+    MspPodcast,
+    Nemo,
+    Ravdess,
+    Savee,
+    Shemo,
+    Urdu,
+)
 from emollm.errors import UserError
 from tests.data.corpora.planting import plant, save
 
@@ -46,6 +59,21 @@ def test_a_corpus_that_is_all_packed_is_to_be_unpacked(tmp_path, reader, argumen
 def test_a_misspelt_emotion_of_ased_is_a_label(tmp_path):
     root = plant(tmp_path, "05Angry/aa5-01-01-01-01.wav", "05Angry/a5-01-01-01-01.wav")
     assert Ased(root).read().values("label") == ["angry", "aa"]
+
+
+@pytest.mark.parametrize(
+    ("reader", "wrong", "right"),
+    [
+        (Urdu, "Happy/SM1_F10_A010.wav", "Angry/SM1_F10_A011.wav"),
+        (Ased, "03Happy/a5-01-01-01-01.wav", "05Angry/a5-01-01-01-02.wav"),
+    ],
+)
+def test_a_recording_in_the_folder_of_another_emotion_is_told(tmp_path, reader, wrong, right):
+    folder, _, name = wrong.rpartition("/")
+    said = rf"the name counts \(1: {name.removesuffix('.wav')} in {folder}\): move them"
+    with pytest.warns(UserWarning, match=said):
+        table = reader(plant(tmp_path, wrong, right)).read()
+    assert table.values("label") == ["angry", "angry"]
 
 
 @pytest.mark.parametrize("encoding", ["utf-8", "utf-16", "cp1256"])

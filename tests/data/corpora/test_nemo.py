@@ -33,6 +33,14 @@ def test_a_table_without_transcripts(tmp_path):
         Nemo(root).read()
 
 
+def test_a_row_that_contradicts_a_name_is_told(tmp_path):
+    root = plant(tmp_path, "samples/SM0_surprised_77.wav")
+    save(tmp_path / "data.tsv", TABLE.replace("\tsurprised\t", "\tanger\t"))
+    with pytest.warns(UserWarning, match=r"the name counts \(1: line 2: SM0_surprised_77\.wav is anger\)"):
+        (row,) = Nemo(root).read()
+    assert row.label == "surprise"
+
+
 def test_the_real_recordings(corpora_root):
     frame = Nemo(str(corpora_root / "nemo")).read().to_frame()
     truth = pd.read_csv(corpora_root / "nemo" / "metadata.csv", dtype=str)
