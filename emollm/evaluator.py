@@ -102,8 +102,8 @@ class Evaluator:
         frame = to_frame(predictions, self.module.labels)
         # Before all that comes beside: whatever happens there, this pass is not lost.
         written = [self._write("predictions.csv", frame)] if self.trainer.is_global_zero else []
-        content = record(self.trainer, self.module, self.data, self.part, len(predictions))
-        content |= {"command": self.command, "recipe": self.recipe}
+        known = self.part, len(predictions), self.command, self.recipe
+        content = record(self.trainer, self.module, self.data, *known)
         if rate is not None:
             content["wer"] = rate
         if results is not None:

@@ -19,7 +19,15 @@ Part = Literal["validation", "test"]
 Row = dict[str, Any]
 
 
-def record(trainer: Trainer, module: EmotionModule, data: EmotionData, part: Part, measured: int) -> Row:
+def record(
+    trainer: Trainer,
+    module: EmotionModule,
+    data: EmotionData,
+    part: Part,
+    measured: int,
+    command: str,
+    recipe: str,
+) -> Row:
     """Everything that ``metrics.json`` holds but the figures: they are filled in by whoever measured them.
 
     Args:
@@ -28,6 +36,8 @@ def record(trainer: Trainer, module: EmotionModule, data: EmotionData, part: Par
         data: of which a part was measured.
         part: which one.
         measured: how many of its utterances were asked for; a limit leaves some out.
+        command: as the user typed it.
+        recipe: the whole configuration as YAML.
     """
     parts, audit = data.parts, data.audit.to_dict()
     whole = len(getattr(parts, part))
@@ -41,10 +51,11 @@ def record(trainer: Trainer, module: EmotionModule, data: EmotionData, part: Par
         "title": f"{part.capitalize()} of {module.name}",
         "part": part,
         "created": datetime.now().strftime("%Y-%m-%d %H:%M"),
-        "command": "",
+        "command": command,
         "model": module.name,
         "method": module.method,
         "labels": module.labels,
+        "notes": module.notes(),
         "protocol": {
             "name": parts.name,
             "whole": parts.whole,
@@ -61,7 +72,7 @@ def record(trainer: Trainer, module: EmotionModule, data: EmotionData, part: Par
         "audit": audit,
         "matrix": None,
         "specification": {**module.specification(), "trained_on": None},  # too long, and told above
-        "recipe": "",
+        "recipe": recipe,
         "versions": versions(),
         "machine": machine(trainer.strategy.root_device),
     }
@@ -84,5 +95,6 @@ def told(content: Row, frame: pd.DataFrame) -> Iterator[str]:
         over = content["summary"]["intervals_over"]
         ua = content["summary"]["result"]["ua"]
         yield f"UA {100 * ua:.1f} % [{100 * low:.1f}, {100 * high:.1f}]: 95 % bootstrap interval over {over}."
+    yield from content["notes"]
     for line in content["audit"]["lines"]:
         yield f"Audit: {line}"

@@ -88,6 +88,7 @@ def pool(tested: Sequence[FoldReport], title: str, command: str, recipe: str) ->
         "created": datetime.now().strftime("%Y-%m-%d %H:%M"),
         "command": command,
         "model": title,
+        "notes": _lines({fold: one.get("notes", []) for fold, one in by_fold.items()}),
         "protocol": _protocol(by_fold),
         "rows": [_row(row, tested, contents) for row in first["rows"]],
         "summary": _summary(pd.concat([frame, rest], ignore_index=True), labels),

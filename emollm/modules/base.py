@@ -141,6 +141,10 @@ class EmotionModule(HearingModule, ABC):
         """The recipe with everything that lies in files of this machine written into it."""
         return dict(self.recipe or {})
 
+    def notes(self) -> list[str]:
+        """What a report says of the model beside its numbers, one sentence each."""
+        return []
+
     def stage_rates(self) -> list[tuple[float, float]]:
         """Epochs of each stage, over which the learning rate rises and falls, and its share of the full rate.
 
@@ -300,6 +304,7 @@ class EmotionModule(HearingModule, ABC):
             refuse_another_split(specification.get("trained_on"), self.trainer.datamodule.parts)
         self.check_weights(set(checkpoint["state_dict"]), specification)
         check_shapes(self.state_dict(), checkpoint["state_dict"])
+        self.recall(specification)
 
     def check_weights(self, names: set[str], specification: dict[str, Any]) -> None:
         """Hold stored weights against this model.

@@ -32,13 +32,13 @@ class Seen:
         statistics: (B, F).
         targets: (B,).
         utterances: the B utterances.
-        plain: whether they are taken as they are.
+        plain: for each, whether it is taken as it is: in no other range, at no other speed.
     """
 
     statistics: Tensor
     targets: Tensor
     utterances: list[Utterance]
-    plain: bool
+    plain: list[bool]
 
 
 class Probe(EmotionModule):
@@ -62,7 +62,8 @@ class Probe(EmotionModule):
         ensemble: answers with several MLPs in the place of logistic regression; ``l2`` then means nothing.
         choice: finds which of several heads to answer with, by the training speakers alone; what ``l2`` and
             ``ensemble.dropout`` say then means nothing.
-        seed: of the augmentation of training features, if there is any.
+        seed: of the MLPs' dropout and order, and of the augmentation of training features; where MLPs begin is
+            ``seed_everything``'s.
     """
 
     method = "probe"
@@ -81,6 +82,11 @@ class Probe(EmotionModule):
     ) -> None:
         super().__init__(labels, Optimization(), seed, speaker_range)
         check_l2(l2, "model.l2")
+        if choice is not None and speaker_range is not None and speaker_range.borrowed:
+            raise UserError(
+                "model.choice does not go with model.speaker_range.borrowed: who lends his range to those whom a "
+                "head is fitted on may be the very one it is tried on. Leave one of them out."
+            )
         self.automatic_optimization = False
         self.backbone_spec = backbone
         self.l2 = l2
@@ -162,6 +168,12 @@ class Probe(EmotionModule):
             raise UserError("The probe is fitted by one process: set trainer.devices to 1.")
         return [head.optimizer() for head in self._heads()]
 
+    def on_fit_start(self) -> None:
+        """Look at the training speakers, where a head is chosen by them, before anything is heard."""
+        if self.choice is not None:
+            self.choice.check_speakers(self.trainer.datamodule.parts.train)
+        super().on_fit_start()
+
     def on_train_epoch_start(self) -> None:
         """Forget the last pass."""
         self._seen.clear()
@@ -174,8 +186,9 @@ class Probe(EmotionModule):
         if len(batch):
             with torch.no_grad():
                 for place, view in enumerate(self._views()):
-                    self.view = view
-                    self._seen.append(Seen(self.statistics(batch), batch.targets, batch.utterances, place == 0))
+                    self.view, rows = view, batch.utterances
+                    plain = [place == 0 and row.speed == 1 for row in rows]
+                    self._seen.append(Seen(self.statistics(batch), batch.targets, rows, plain))
             self.view = "plain"
         if self.trainer.is_last_batch:
             with torch.autocast(self.device.type, enabled=False):
@@ -193,10 +206,12 @@ class Probe(EmotionModule):
         seen, self._seen = self._seen, []
         statistics = torch.cat([part.statistics for part in seen]).float()
         targets = torch.cat([part.targets for part in seen]).long()
-        head: Head = self._choose(seen, statistics, targets) if isinstance(self.head, Chosen) else self.head
+        if isinstance(self.head, Chosen):
+            self._choose(seen, statistics, targets)
         mean, scale = mean_and_scale(statistics)
         self.mean.copy_(mean)
         self.deviation.copy_(scale)
+        head = self.head.answering if isinstance(self.head, Chosen) else self.head
         # Lightning's own wrapper of the optimiser counts the steps.
         optimizers = self.optimizers()
         optimizers = optimizers if isinstance(optimizers, list) else [optimizers]
@@ -206,20 +221,29 @@ class Probe(EmotionModule):
 
     def _heads(self) -> list[Head]:
         """Every head that may be fitted."""
-        return [self.head.logistic, self.head.mlps] if isinstance(self.head, Chosen) else [self.head]
+        return self.head.heads if isinstance(self.head, Chosen) else [self.head]
 
-    def _choose(self, seen: list[Seen], statistics: Tensor, targets: Tensor) -> Head:
+    def _choose(self, seen: list[Seen], statistics: Tensor, targets: Tensor) -> None:
         """Choose by speaker among the training utterances, and tell what was found."""
         assert isinstance(self.head, Chosen)
-        speakers = speaker_keys(UtteranceTable(row for part in seen for row in part.utterances))
-        plain = torch.tensor([part.plain for part in seen for _ in part.utterances], device=targets.device)
-        head = self.head.choose(statistics, targets, speakers, plain)
+        read = UtteranceTable(row for part in seen for row in part.utterances)
+        self.head.choice.check_speakers(read)  # of whom some may turn out to be unreadable
+        plain = torch.tensor([one for part in seen for one in part.plain], device=targets.device)
+        self.head.choose(statistics, targets, speaker_keys(read), plain)
         self.found = dict(self.head.found)
-        said = "; ".join(f"{name}: {100 * ua:.1f}" for name, ua in self.found.items())
-        print(f"UA % over {self.head.choice.groups} groups of the training speakers, the first is taken: {said}.")
-        return head
+        chosen, *others = (f"{name} ({100 * ua:.1f})" for name, ua in self.found.items())
+        groups = self.head.choice.groups
+        print(f"\nHead: {chosen}, before {', '.join(others)}: UA % over {groups} groups of the training speakers.")
 
     # -- what weights say of themselves ---------------------------------------------------------------------
+
+    def notes(self) -> list[str]:
+        """Which head was chosen."""
+        if not self.found:
+            return []
+        return [
+            f"The head is {next(iter(self.found))}: the best of {len(self.found)} by the training speakers alone."
+        ]
 
     def specification(self) -> dict[str, Any]:
         """With what there was to choose from and how each did."""

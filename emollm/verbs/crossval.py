@@ -291,7 +291,7 @@ def _report(tested: list[Any], output: Path, command: str, recipe: str, folds: i
     logger.experiment.close()
     console = Console()
     console.print(comparison_table(content["rows"]))
-    said = [_sentence(content, missing), "\n  ".join(["Written:", *map(str, written)])]
+    said = [_sentence(content, missing), *content["notes"], "\n  ".join(["Written:", *map(str, written)])]
     console.print("\n".join(said), highlight=False, markup=False, soft_wrap=True)
 
 

@@ -172,8 +172,10 @@ def test_remarks_add_up_and_what_folds_lack_is_told(tmp_path):
         values = one.content()
         remark = {"text": "For {n} of {of} it is so.", "n": number, "of": 40}
         values["rows"][1] |= {"about": "As it is.", "general": "As it is.", "remarks": [remark]}
+        values["notes"] = ["The head is round."] if number else []
         (one.folder / "metrics.json").write_text(json.dumps(values))
         folds.append(one)
     content, _ = pooled(folds)
+    assert content["notes"] == ["Folds 1, 3: The head is round."]
     assert content["rows"][1]["about"] == "As it is. For 7 of 120 it is so."
     assert content["missing"] == "Fold 1: Only 3 of 40."

@@ -7,9 +7,6 @@ import torch
 import yaml
 from lightning.pytorch import Trainer
 from sklearn.linear_model import LogisticRegression
-from sklearn.metrics import recall_score
-from sklearn.model_selection import LeaveOneGroupOut, cross_val_predict
-from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from emollm import factory
@@ -19,9 +16,7 @@ from emollm.data.corpora import Ravdess
 from emollm.data.datamodule import EmotionData
 from emollm.data.features import FeatureCache
 from emollm.data.protocols import FoldColumn
-from emollm.data.protocols.speakers import share_out
 from emollm.errors import UserError
-from emollm.modules.choice import Choice, Chosen
 from emollm.modules.ensemble import Ensemble
 from tests.fake_corpus import tone, write_ravdess
 from tests.small import LABELS, copy, make_batch, run
@@ -40,13 +35,13 @@ def corpus(tmp_path_factory):
     return Ravdess(str(root))
 
 
-def fit(module, corpus, **options):
+def fit(module, corpus, ckpt_path=None, augmentation=None, **options):
     protocol = FoldColumn("emobox_fold", validation=0)
     data = EmotionData([corpus], protocol, LABELS, other_labels="drop", num_workers=0, batch_size=2)
-    data.cache = FeatureCache(enabled=False)
+    data.cache, data.augmentation = FeatureCache(enabled=False), augmentation or data.augmentation
     options = {"accelerator": "cpu", "max_epochs": 1, "enable_checkpointing": False} | options
     trainer = Trainer(logger=False, enable_progress_bar=False, enable_model_summary=False, **options)
-    trainer.fit(module, datamodule=data)
+    trainer.fit(module, datamodule=data, ckpt_path=ckpt_path)
     return trainer, data
 
 
@@ -210,72 +205,3 @@ def test_an_ensemble_is_the_same_at_each_fit_and_goes_through_a_checkpoint(tiny_
 def test_an_impossible_ensemble_is_refused(changes, says):
     with pytest.raises(UserError, match=says):
         Ensemble(**changes)
-
-
-CHOICE = {"groups": 3, "l2": [1.0, 30.0], "dropout": [0.1, 0.4]}
-MEMBERS = {"members": 2, "hidden": 8, "epochs": 2, "batch_size": 4}
-
-
-def by_hand(statistics, targets, groups, c):
-    """UA of scikit-learn's own cross-validation, standardised within each."""
-    pipeline = make_pipeline(StandardScaler(), LogisticRegression(C=c, tol=1e-9, max_iter=5000))
-    said = cross_val_predict(pipeline, statistics, targets, groups=groups, cv=LeaveOneGroupOut())
-    return recall_score(targets, said, average="macro")
-
-
-@pytest.mark.parametrize("speaker_range", [None, {"own": 0.5}])
-def test_a_head_is_chosen_by_the_training_speakers_alone(tiny_whisper, corpus, capsys, speaker_range):
-    module = build(tiny_whisper, choice=CHOICE, ensemble=MEMBERS, speaker_range=speaker_range)
-    _, data = fit(module, corpus)
-    assert list(module.found.values()) == sorted(module.found.values(), reverse=True)
-    assert set(module.found) == {
-        "logistic regression, l2 1",
-        "logistic regression, l2 30",
-        "2 MLPs, dropout 0.1",
-        "2 MLPs, dropout 0.4",
-    }
-    assert module.specification()["chosen"] == module.found
-    assert f"the first is taken: {next(iter(module.found))}" in capsys.readouterr().out
-    if speaker_range is not None:
-        return
-    statistics, targets = everything(module, data)
-    speakers = data.parts.train.values("speaker")
-    fold_of = share_out([f"ravdess/{name}" for name in speakers], 3, 0)
-    groups = [fold_of[f"ravdess/{name}"] for name in speakers]
-    for l2 in CHOICE["l2"]:
-        theirs = by_hand(statistics.numpy(), targets.numpy(), groups, 1 / l2)
-        assert module.found[f"logistic regression, l2 {l2:g}"] == pytest.approx(theirs, abs=1e-6)
-
-
-@pytest.mark.parametrize("wins", ["logistic", "mlps"])
-def test_what_is_chosen_is_fitted_as_without_a_choice(tiny_whisper, corpus, tmp_path, monkeypatch, wins):
-    """And it goes through a checkpoint, with what was found."""
-    is_best = {"logistic": float, "mlps": Ensemble}[wins]
-    monkeypatch.setattr(Chosen, "_try", lambda self, setting, *rest: float(isinstance(setting, is_best)))
-    torch.manual_seed(0)
-    module = build(tiny_whisper, choice=CHOICE, ensemble=MEMBERS)
-    trainer, data = fit(module, corpus)
-    assert trainer.global_step > 0
-    torch.manual_seed(0)
-    direct = build(tiny_whisper, ensemble={**MEMBERS, "dropout": 0.1} if wins == "mlps" else None)
-    fit(direct, corpus)
-    batch = next(iter(data.heard_dataloader(data.parts.train)))
-    expected = direct.eval().score(batch).log_scores
-    assert torch.equal(module.eval().score(batch).log_scores, expected)
-    trainer.save_checkpoint(tmp_path / "probe.ckpt", weights_only=True)
-    again = factory.load(tmp_path / "probe.ckpt").eval()
-    assert torch.equal(again.score(batch).log_scores, expected)
-    assert again.found == again.specification()["chosen"] == module.found
-
-
-def test_a_choice_that_cannot_be_made_is_refused(tiny_whisper, corpus):
-    for changes, says in (
-        ({"groups": 1}, "at least 2"),
-        ({"l2": [1.0], "dropout": []}, "nothing to choose from"),
-        ({"l2": [0.0]}, r"model\.choice\.l2 is 0"),
-        ({"dropout": [1.0]}, "are shares"),
-    ):
-        with pytest.raises(UserError, match=says):
-            Choice(**changes)
-    with pytest.raises(UserError, match="the training part has 6 speakers"):
-        fit(build(tiny_whisper, choice={"groups": 7}, ensemble=MEMBERS), corpus)

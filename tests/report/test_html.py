@@ -247,12 +247,13 @@ def test_many_labels_and_a_thousand_speakers():
 
 
 def test_seeds_and_what_is_missing():
-    content = small() | {"missing": "Only 2 of 4 folds were tested."}
+    content = small() | {"missing": "Only 2 of 4 folds were tested.", "notes": ["The head is <round>."]}
     content["seeds"] = {"ua": {"mean": 0.5, "sd": 0.02, "values": {"0": 0.48, "1": 0.52}}}
     page = Page(render(content))
     assert page.all("div", "figure")[0].endswith("50.0 ± 2.0 over 2 seeds")
     assert "Only 2 of 4 folds were tested." in page.text()
     assert "60 predictions counted" in page.text()
+    assert "The head is <round>." in page.text()
 
 
 def test_speakers_who_are_also_in_training_are_in_the_first_lines():
