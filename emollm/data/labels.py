@@ -119,7 +119,9 @@ class LabelSet:
                     f"There is no label set '{spec}': choose one of {', '.join(LABEL_SETS)}, "
                     "or list the labels themselves, as [angry, happy=happy+excited, sad]."
                 )
-            spec = LABEL_SETS.get(spec.strip()) or spec.split(",")
+            # A list of words that YAML reads as true and false (yes, no, on, off) comes as the text it is.
+            written = spec.strip().removeprefix("[").removesuffix("]").split(",")
+            spec = LABEL_SETS.get(spec.strip()) or [word.strip().strip("\"'") for word in written]
         names, members = [], []
         for item in spec:
             name, equals, group = str(item).partition("=")

@@ -22,7 +22,7 @@ def over_folds(frames: Mapping[str, pd.DataFrame], labels: Sequence[str]) -> dic
 
     Returns:
         For ``wa``, ``ua``, ``macro_f1`` and ``weighted_f1``: ``mean``, ``sd`` (the sample's, N - 1; None for one
-        fold) and ``values`` by fold.
+        fold) and ``values`` by fold; under ``n`` the utterances of each fold.
 
     Raises:
         UserError: when there are no folds, or one cannot be measured; the sentence names it.
@@ -35,7 +35,8 @@ def over_folds(frames: Mapping[str, pd.DataFrame], labels: Sequence[str]) -> dic
             results[fold] = from_predictions(frame, labels).overall
         except UserError as error:
             raise UserError(f"Fold {fold}: {error}") from error
-    return {name: _over({fold: getattr(result, name) for fold, result in results.items()}) for name in FIGURES}
+    figures = {name: _over({fold: getattr(result, name) for fold, result in results.items()}) for name in FIGURES}
+    return {**figures, "n": {fold: result.n for fold, result in results.items()}}
 
 
 def _over(values: dict[str, float]) -> dict[str, Any]:

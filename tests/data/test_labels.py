@@ -43,6 +43,12 @@ def test_named_sets_use_the_vocabulary(name):
     assert label_set(name) == list(labels.names)
 
 
+@pytest.mark.parametrize("written", ["yes,no", "[yes,no]", "[yes, 'no']", '["yes", no]'])
+def test_a_list_that_comes_as_text_is_a_list(written):
+    """As jsonargparse hands on words that YAML takes for true and false."""
+    assert LabelSet.parse(written).names == ("yes", "no")
+
+
 def test_order_is_kept_and_indices_follow_it():
     labels = LabelSet.parse(["sad", "angry", "happy"])
     assert labels.names == ("sad", "angry", "happy")

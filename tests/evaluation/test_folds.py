@@ -12,6 +12,7 @@ from tests.evaluation.made import LABELS, broken, made
 def test_mean_and_deviation_over_folds():
     frames = {str(fold): to_frame(made(40 + 20 * fold, seed=fold), LABELS) for fold in (1, 2, 3)}
     got = over_folds(frames, LABELS)
+    assert got.pop("n") == {"1": 60, "2": 80, "3": 100}
     assert list(got) == ["wa", "ua", "macro_f1", "weighted_f1"]
     for name, one in got.items():
         values = [getattr(from_predictions(frame, LABELS).overall, name) for frame in frames.values()]
