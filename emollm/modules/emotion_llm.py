@@ -306,16 +306,24 @@ class EmotionLLM(SharedLLM):
 
     def _head_logits(self, batch: Batch) -> Tensor:
         """A linear head reads the emotion off the mean speech embedding: the LLM has no part in it."""
-        assert self.model.audio is not None
-        embeddings, mask = self.model.audio(*self.hidden_states(batch))
+        embeddings, mask = self._embeddings(batch)
         mean, _ = mean_and_deviation(embeddings, mask)
         # Speech embeddings are as small as the LLM's own; the head needs them at unit size.
         return self.warm_head(nn.functional.layer_norm(mean, mean.shape[-1:]))
+
+    def _embeddings(self, batch: Batch) -> tuple[Tensor, Tensor]:
+        """(B, N, H) speech embeddings and the (B, N) mask."""
+        audio, augmentation = self.model.audio, self.augmentation
+        assert audio is not None
+        plain = augmentation is None or not augmentation.changes_features
+        if batch.features is not None and batch.features.device.type == "cpu" and audio.pools_first and plain:
+            return audio.by_row(self.each_hidden_state(batch))
+        return audio(*self.hidden_states(batch))
 
     def _speech(self, batch: Batch, template: PromptTemplate) -> list[Tensor] | None:
         if not template.takes_audio or self.model.audio is None:
             return None
         if batch.features is None and batch.waveforms is None:  # an ablation: the words alone
             return None
-        embeddings, mask = self.model.audio(*self.hidden_states(batch))
+        embeddings, mask = self._embeddings(batch)
         return [row[:size] for row, size in zip(embeddings, mask.sum(1).tolist(), strict=True)]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Iterator
 from contextlib import nullcontext
 
 import torch
@@ -92,15 +93,36 @@ class HearingModule(LightningModule, ABC):
                 hidden, mask = backbone(batch.waveforms, batch.lengths)
             hidden = hidden.float() if hidden.requires_grad else as_stored(hidden).float()
         if self.ranges is not None:
-            # How loud a whole frame is in its layer says little of emotion, and much of the recording.
-            hidden = nn.functional.layer_norm(hidden, hidden.shape[-1:])
-            hidden = self.ranges(hidden, mask, *self._ranges_of(batch))
+            hidden = self._in_range(hidden, mask, *self._ranges_of(batch))
         augmentation = self.augmentation
         if augmentation is None or not augmentation.changes_features:
             return hidden, mask
         generator = torch.Generator().manual_seed(int(torch.randint(2**62, ())))
         frames = augmentation.apply_features(hidden.transpose(1, 2).flatten(2), mask, generator)
         return frames.unflatten(2, (hidden.shape[1], -1)).transpose(1, 2), mask
+
+    def each_hidden_state(self, batch: Batch) -> Iterator[tuple[Tensor, Tensor]]:
+        """What ``hidden_states`` gives of stored features without augmentation, row by row and without padding.
+
+        Returns:
+            Of each row its (1, L, T, D) float32 and its (1, T) mask.
+        """
+        assert batch.features is not None
+        assert batch.mask is not None
+        speakers, voices = self._ranges_of(batch) if self.ranges is not None else ([], [])
+        for row, frames in enumerate(batch.mask.sum(1).tolist()):
+            one = slice(row, row + 1)
+            hidden, mask = batch.features[one, :, :frames].float(), batch.mask[one, :frames]
+            if self.ranges is not None:
+                hidden = self._in_range(hidden, mask, speakers[one], voices[one])
+            yield hidden, mask
+
+    def _in_range(
+        self, hidden: Tensor, mask: Tensor, speakers: list[str | None], voices: list[str | None]
+    ) -> Tensor:
+        assert self.ranges is not None
+        # How loud a whole frame is in its layer says little of emotion, and much of the recording.
+        return self.ranges(nn.functional.layer_norm(hidden, hidden.shape[-1:]), mask, speakers, voices)
 
     def _ranges_of(self, batch: Batch) -> tuple[list[str | None], list[str | None]]:
         """For each utterance the speaker in whose range it is, and the one in whose range it is put."""

@@ -198,7 +198,7 @@ def test_the_probe_takes_every_view_of_an_utterance(small_run, tmp_path):
     fit_head = probe.Probe.fit_head
 
     def counted(self):
-        seen.append(sum(len(targets) for _, targets in self._seen))
+        seen.append(sum(len(part.targets) for part in self._seen))
         fit_head(self)
 
     with pytest.MonkeyPatch.context() as patch:

@@ -41,7 +41,14 @@ class StatisticsInterface(Interface):
 
     def embed(self, features: Tensor, mask: Tensor) -> Tensor:
         """(B, T, D) → (B, tokens, H)."""
-        statistics = torch.cat(mean_and_deviation(features, mask), dim=-1)
+        return self.embed_statistics(self.pool(features, mask))
+
+    def pool(self, features: Tensor, mask: Tensor) -> Tensor:
+        """(B, T, D) → (B, 2 D) mean and deviation over time: no row's depends on another row."""
+        return torch.cat(mean_and_deviation(features, mask), dim=-1)
+
+    def embed_statistics(self, statistics: Tensor) -> Tensor:
+        """(B, 2 D) → (B, tokens, H)."""
         return self.layers(statistics).unflatten(1, (self.tokens, self.output_dim))
 
     def out_lengths(self, lengths: Tensor) -> Tensor:

@@ -1,0 +1,95 @@
+"""Stored features that go to their statistics row by row: the same embeddings and gradients as of a batch."""
+
+from dataclasses import replace
+
+import pytest
+import torch
+
+from emollm.data.augment import Augmentation
+from emollm.data.features import as_stored
+from emollm.models.ranges import Sums
+from emollm.models.speech_llm import AudioPath
+from tests.small import build, make_batch
+
+STATISTICS = {
+    "class_path": "emollm.models.interfaces.StatisticsInterface",
+    "init_args": {"tokens": 2, "hidden": 16, "dropout": 0.3},
+}
+
+
+def module_of(whisper, llm, **changes):
+    ranges = {"own": 0.3, "borrowed": 0.3}
+    stages = [{"answer": "head", "epochs": 1}, {"epochs": 1}]
+    given = {"interface": STATISTICS, "layers": "concat", "speaker_range": ranges, "stages": stages}
+    return build(whisper, llm, **{**given, **changes})
+
+
+def stored(module):
+    """Tones of several lengths, as the store gives them, of speakers whose ranges are known."""
+    batch = make_batch(5)
+    hidden, mask = module.audio_backbone(batch.waveforms, batch.lengths)
+    rows = [replace(row, speaker=str(number % 2)) for number, row in enumerate(batch.utterances)]
+    if module.ranges is not None:
+        shape = hidden.shape[1], hidden.shape[3]
+        known = {
+            f"c/{name}": Sums(9, 90, torch.full(shape, 9.0 * name), torch.full(shape, 120.0)) for name in (0, 1)
+        }
+        module.ranges.learn(known.values())
+        module.ranges.use(known)
+    return replace(batch, waveforms=None, utterances=rows, features=as_stored(hidden), mask=mask)
+
+
+def spied(monkeypatch):
+    calls, real = [], AudioPath.by_row
+    monkeypatch.setattr(AudioPath, "by_row", lambda self, rows: (calls.append(1), real(self, rows))[1])
+    return calls
+
+
+@pytest.mark.parametrize("training", [True, False])
+@pytest.mark.parametrize("speaker_range", [None, {"own": 0.3, "borrowed": 0.3}])
+def test_rows_give_what_a_batch_gives(tiny_whisper, tiny_llama, monkeypatch, training, speaker_range):
+    module = module_of(tiny_whisper, tiny_llama, speaker_range=speaker_range)
+    batch, calls = stored(module), spied(monkeypatch)
+    results = []
+    for pools_first in (True, False):
+        monkeypatch.setattr(AudioPath, "pools_first", pools_first)
+        module.train(training)
+        module.zero_grad()
+        torch.manual_seed(7)
+        loss = module.loss(batch)
+        loss.backward()
+        torch.manual_seed(7)
+        embeddings, mask = module._embeddings(batch)
+        gradients = [p.grad.clone() for p in module.model.audio.parameters() if p.grad is not None]
+        results.append((loss, embeddings, mask, *gradients))
+    assert len(calls) == 2
+    assert len(results[0]) > 6
+    for one, other in zip(*results, strict=True):
+        torch.testing.assert_close(one, other, atol=1e-6, rtol=1e-5)
+
+
+def test_what_was_heard_row_by_row_is_what_was_heard(tiny_whisper, tiny_llama):
+    module = module_of(tiny_whisper, tiny_llama)
+    batch, heard = stored(module), []
+    for listen in (lambda: list(module.each_hidden_state(batch)), lambda: module.hidden_states(batch)):
+        module.ranges.listen()
+        listen()
+        heard.append(module.ranges.stop())
+    assert set(heard[0]) == set(heard[1]) == {"c/0", "c/1"}
+    for speaker, sums in heard[0].items():
+        assert (sums.clips, sums.frames) == (heard[1][speaker].clips, heard[1][speaker].frames)
+        torch.testing.assert_close(sums.total, heard[1][speaker].total)
+
+
+@pytest.mark.parametrize("why", ["mix", "interface", "fresh", "augmented"])
+def test_everything_else_goes_by_batch(tiny_whisper, tiny_llama, monkeypatch, why):
+    changes = {
+        "mix": {"layers": "mix"},
+        "interface": {"interface": {"class_path": "emollm.models.interfaces.MLPInterface"}},
+    }
+    module = module_of(tiny_whisper, tiny_llama, **changes.get(why, {}))
+    batch, calls = make_batch(5) if why == "fresh" else stored(module), spied(monkeypatch)
+    if why == "augmented":
+        monkeypatch.setattr(type(module), "augmentation", Augmentation(time_masks=1))
+    module._embeddings(batch)
+    assert not calls
