@@ -119,7 +119,7 @@ class LabelSet:
                     f"There is no label set '{spec}': choose one of {', '.join(LABEL_SETS)}, "
                     "or list the labels themselves, as [angry, happy=happy+excited, sad]."
                 )
-            # A list of words that YAML reads as true and false (yes, no, on, off) comes as the text it is.
+            # On a command line a list of words that YAML reads as true and false (yes, no) comes as text.
             written = spec.strip().removeprefix("[").removesuffix("]").split(",")
             spec = LABEL_SETS.get(spec.strip()) or [word.strip().strip("\"'") for word in written]
         names, members = [], []

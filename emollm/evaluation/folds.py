@@ -22,7 +22,7 @@ def over_folds(frames: Mapping[str, pd.DataFrame], labels: Sequence[str]) -> dic
 
     Returns:
         For ``wa``, ``ua``, ``macro_f1`` and ``weighted_f1``: ``mean``, ``sd`` (the sample's, N - 1; None for one
-        fold) and ``values`` by fold; under ``n`` the utterances of each fold.
+        fold) and ``values`` by fold; under ``n`` how many predictions are counted in each fold.
 
     Raises:
         UserError: when there are no folds, or one cannot be measured; the sentence names it.

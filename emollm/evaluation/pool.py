@@ -82,17 +82,18 @@ def pool(tested: Sequence[FoldReport], title: str, command: str, recipe: str) ->
     by_fold = dict(zip((one.fold for one in reversed(tested)), reversed(contents), strict=True))
     by_fold = {one.fold: by_fold[one.fold] for one in tested}  # of several seeds the first, in the order given
     frame = pd.concat([_marked(one, "predictions.csv") for one in tested], ignore_index=True)
+    missing = [[one["missing"]] if one.get("missing") else [] for one in contents]
     content = {
         **{key: value for key, value in first.items() if key != "wer"},
         "title": title,
         "created": datetime.now().strftime("%Y-%m-%d %H:%M"),
         "command": command,
         "model": title,
-        "notes": _lines({fold: one.get("notes", []) for fold, one in by_fold.items()}),
+        "notes": _lines(_said(tested, [one.get("notes", []) for one in contents])),
         "protocol": _protocol(by_fold),
         "rows": [_row(row, tested, contents) for row in first["rows"]],
         "summary": _summary(pd.concat([frame, rest], ignore_index=True), labels),
-        "missing": " ".join([*_missing(empty), *_lines(_said(tested, contents))]) or None,
+        "missing": " ".join([*_missing(empty), *_lines(_said(tested, missing))]) or None,
         "calibration": _calibration(tested, contents, _protocol(by_fold)["name"]),
         "audit": {
             "lines": _lines({fold: one["audit"]["lines"] for fold, one in by_fold.items()}),
@@ -112,12 +113,11 @@ def _missing(empty: Sequence[FoldReport]) -> list[str]:
     return [f"Nothing could be scored in fold {names}: none of its utterances has a label and could be read."]
 
 
-def _said(tested: Sequence[FoldReport], contents: Sequence[Content]) -> dict[str, list[str]]:
-    """What each fold says is missing in it."""
+def _said(tested: Sequence[FoldReport], sentences: Sequence[Sequence[str]]) -> dict[str, list[str]]:
+    """What the runs of each fold say, each sentence once; of several seeds they may say several things."""
     said: dict[str, list[str]] = {one.fold: [] for one in tested}
-    for one, content in zip(tested, contents, strict=True):
-        if content.get("missing") and content["missing"] not in said[one.fold]:
-            said[one.fold].append(content["missing"])
+    for one, lines in zip(tested, sentences, strict=True):
+        said[one.fold] += [line for line in lines if line not in said[one.fold]]
     return said
 
 

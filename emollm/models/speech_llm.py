@@ -61,10 +61,11 @@ class AudioPath(nn.Module):
     @property
     def pools_first(self) -> bool:
         """Whether all that is trained begins behind the statistics over time of a row."""
-        return isinstance(self.interface, StatisticsInterface) and isinstance(self.layer_mix, LayerConcat)
+        # A subclass may do more than its parent, before the statistics too.
+        return type(self.interface) is StatisticsInterface and type(self.layer_mix) is LayerConcat
 
     def by_row(self, rows: Iterable[tuple[Tensor, Tensor]]) -> tuple[Tensor, Tensor]:
-        """What ``forward`` gives, from rows that come one after the other, where it ``pools_first``.
+        """What ``forward`` gives where its mask is true, from single rows, where it ``pools_first``.
 
         A row stays in a processor's cache from stored features to statistics, where a padded batch of them goes
         through memory at every step: on a CPU that takes half the time.

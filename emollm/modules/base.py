@@ -304,7 +304,6 @@ class EmotionModule(HearingModule, ABC):
             refuse_another_split(specification.get("trained_on"), self.trainer.datamodule.parts)
         self.check_weights(set(checkpoint["state_dict"]), specification)
         check_shapes(self.state_dict(), checkpoint["state_dict"])
-        self.recall(specification)
 
     def check_weights(self, names: set[str], specification: dict[str, Any]) -> None:
         """Hold stored weights against this model.

@@ -82,11 +82,6 @@ class Probe(EmotionModule):
     ) -> None:
         super().__init__(labels, Optimization(), seed, speaker_range)
         check_l2(l2, "model.l2")
-        if choice is not None and speaker_range is not None and speaker_range.borrowed:
-            raise UserError(
-                "model.choice does not go with model.speaker_range.borrowed: who lends his range to those whom a "
-                "head is fitted on may be the very one it is tried on. Leave one of them out."
-            )
         self.automatic_optimization = False
         self.backbone_spec = backbone
         self.l2 = l2
@@ -172,6 +167,11 @@ class Probe(EmotionModule):
         """Look at the training speakers, where a head is chosen by them, before anything is heard."""
         if self.choice is not None:
             self.choice.check_speakers(self.trainer.datamodule.parts.train)
+            if self.speaker_range is not None and self.speaker_range.copies:
+                raise UserError(
+                    "model.choice does not go with model.speaker_range.borrowed: who lends his range to those "
+                    "whom a head is fitted on may be the very one it is tried on. Leave one of them out."
+                )
         super().on_fit_start()
 
     def on_train_epoch_start(self) -> None:
@@ -227,12 +227,16 @@ class Probe(EmotionModule):
         """Choose by speaker among the training utterances, and tell what was found."""
         assert isinstance(self.head, Chosen)
         read = UtteranceTable(row for part in seen for row in part.utterances)
-        self.head.choice.check_speakers(read)  # of whom some may turn out to be unreadable
+        speakers, groups = speaker_keys(read), self.head.choice.groups
+        if (heard := len(set(speakers))) < groups:
+            raise UserError(
+                f"{heard} speakers of the training part were heard, and model.choice.groups is {groups}: the "
+                "others' recordings cannot be read, or trainer.limit_train_batches leaves them out."
+            )
         plain = torch.tensor([one for part in seen for one in part.plain], device=targets.device)
-        self.head.choose(statistics, targets, speaker_keys(read), plain)
+        self.head.choose(statistics, targets, speakers, plain)
         self.found = dict(self.head.found)
         chosen, *others = (f"{name} ({100 * ua:.1f})" for name, ua in self.found.items())
-        groups = self.head.choice.groups
         print(f"\nHead: {chosen}, before {', '.join(others)}: UA % over {groups} groups of the training speakers.")
 
     # -- what weights say of themselves ---------------------------------------------------------------------
@@ -248,6 +252,11 @@ class Probe(EmotionModule):
     def specification(self) -> dict[str, Any]:
         """With what there was to choose from and how each did."""
         return super().specification() | ({"chosen": self.found} if self.found else {})
+
+    def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        """With what there was to choose from and how each did."""
+        super().on_load_checkpoint(checkpoint)
+        self.found = checkpoint["emollm"].get("chosen", {})
 
     def recall(self, specification: dict[str, Any]) -> None:
         """With what there was to choose from and how each did."""

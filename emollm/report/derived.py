@@ -64,7 +64,7 @@ def speaker_items(speakers: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]
 def fold_items(folds: Mapping[str, Any]) -> list[dict[str, Any]]:
     """Folds for ``spread``, from what ``emollm.evaluation.over_folds`` says of a row."""
     return [
-        {"name": str(fold), "n": folds["n"][fold], "ua": ua, "wa": folds["wa"]["values"].get(fold)}
+        {"name": str(fold), "n": folds.get("n", {}).get(fold), "ua": ua, "wa": folds["wa"]["values"].get(fold)}
         for fold, ua in folds["ua"]["values"].items()
     ]
 

@@ -163,6 +163,17 @@ def test_a_fold_in_which_nothing_could_be_scored_is_left_out_and_told_of(tmp_pat
     assert rows["fold"].tolist() == ["1"] * 40 + ["3"] * 40 + ["2"] * 2
 
 
+def test_what_each_seed_says_of_the_model_is_told(tmp_path):
+    folds = []
+    for seed, head in ((0, "round"), (1, "square")):
+        one = write_fold(tmp_path, "1", made(20, seed=seed), seed=seed)
+        (one.folder / "metrics.json").write_text(json.dumps({**one.content(), "notes": [f"The head is {head}."]}))
+        folds.append(one)
+    content, _ = pooled(folds)
+    assert content["notes"] == ["The head is round.", "The head is square."]
+    assert content["rows"][0]["folds"]["n"] == {"1": 40}
+
+
 def test_remarks_add_up_and_what_folds_lack_is_told(tmp_path):
     folds = []
     for fold, number in (("1", 3), ("2", 0), ("3", 4)):

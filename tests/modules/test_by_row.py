@@ -7,6 +7,7 @@ import torch
 
 from emollm.data.augment import Augmentation
 from emollm.data.features import as_stored
+from emollm.models.interfaces import StatisticsInterface
 from emollm.models.ranges import Sums
 from emollm.models.speech_llm import AudioPath
 from tests.small import build, make_batch
@@ -24,9 +25,9 @@ def module_of(whisper, llm, **changes):
     return build(whisper, llm, **{**given, **changes})
 
 
-def stored(module):
+def stored(module, size=5):
     """Tones of several lengths, as the store gives them, of speakers whose ranges are known."""
-    batch = make_batch(5)
+    batch = make_batch(size)
     hidden, mask = module.audio_backbone(batch.waveforms, batch.lengths)
     rows = [replace(row, speaker=str(number % 2)) for number, row in enumerate(batch.utterances)]
     if module.ranges is not None:
@@ -45,11 +46,13 @@ def spied(monkeypatch):
     return calls
 
 
-@pytest.mark.parametrize("training", [True, False])
+@pytest.mark.parametrize("size", [5, 1])
+@pytest.mark.parametrize(("training", "view"), [(True, "plain"), (False, "plain"), (False, "own")])
 @pytest.mark.parametrize("speaker_range", [None, {"own": 0.3, "borrowed": 0.3}])
-def test_rows_give_what_a_batch_gives(tiny_whisper, tiny_llama, monkeypatch, training, speaker_range):
+def test_rows_give_what_a_batch_gives(tiny_whisper, tiny_llama, monkeypatch, training, view, speaker_range, size):
     module = module_of(tiny_whisper, tiny_llama, speaker_range=speaker_range)
-    batch, calls = stored(module), spied(monkeypatch)
+    batch, calls = stored(module, size), spied(monkeypatch)
+    module.view = view
     results = []
     for pools_first in (True, False):
         monkeypatch.setattr(AudioPath, "pools_first", pools_first)
@@ -81,10 +84,18 @@ def test_what_was_heard_row_by_row_is_what_was_heard(tiny_whisper, tiny_llama):
         torch.testing.assert_close(sums.total, heard[1][speaker].total)
 
 
-@pytest.mark.parametrize("why", ["mix", "interface", "fresh", "augmented"])
+class Louder(StatisticsInterface):
+    """One that does more than its parent."""
+
+    def embed(self, features, mask):
+        return super().embed(2 * features, mask)
+
+
+@pytest.mark.parametrize("why", ["mix", "interface", "subclass", "fresh", "augmented"])
 def test_everything_else_goes_by_batch(tiny_whisper, tiny_llama, monkeypatch, why):
     changes = {
         "mix": {"layers": "mix"},
+        "subclass": {"interface": {"class_path": f"{__name__}.Louder"}},
         "interface": {"interface": {"class_path": "emollm.models.interfaces.MLPInterface"}},
     }
     module = module_of(tiny_whisper, tiny_llama, **changes.get(why, {}))

@@ -210,4 +210,9 @@ def test_speakers_that_do_not_go_with_it_are_refused_before_anything_is_heard(ti
     with pytest.raises(UserError, match=r"model\.choice groups .* by speaker, and some .* have none"):
         fit(nameless, Nameless(corpus.root))
     with pytest.raises(UserError, match=r"does not go with model\.speaker_range\.borrowed"):
-        build(tiny_whisper, choice=CHOICE, speaker_range={"borrowed": 0.5})
+        fit(build(tiny_whisper, choice=CHOICE, speaker_range={"borrowed": 0.5}), corpus)
+
+
+def test_speakers_who_were_not_heard_are_told(tiny_whisper, corpus):
+    with pytest.raises(UserError, match=r"[12] speakers of the training part were heard, and .*groups is 3"):
+        fit(build(tiny_whisper, choice=CHOICE, ensemble=MEMBERS), corpus, limit_train_batches=1)

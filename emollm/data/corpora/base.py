@@ -158,11 +158,17 @@ class FileNameCorpus(Corpus):
 
 
 def _other_emotion(row: Utterance, root: Path) -> str | None:
-    """The folder of another emotion in which a recording lies, if it does; numbers around a word do not count."""
+    """The folder of another emotion in which a recording lies, if it does."""
     folders = parts_of(row.path.relative_to(root))[:-1] if row.path else []
-    said = [(name, canonical(name.strip("0123456789 _-"))) for name in folders]
-    named = [(name, label) for name, label in said if label in EMOTIONS]
+    named = [(name, label) for name in folders if (label := _said_by(name)) is not None]
     return named[-1][0] if named and row.label in EMOTIONS and named[-1][1] != row.label else None
+
+
+def _said_by(folder: str) -> str | None:
+    """The emotion with which a folder's name ends: ``05Angry``, ``3. Sad``, ``OAF_Pleasant_surprise``."""
+    words = re.findall(r"[^\W\d_]+", folder)
+    labels = (canonical(" ".join(words[start:])) for start in range(len(words)))
+    return next((label for label in labels if label in EMOTIONS and label != "other"), None)
 
 
 def locate(root: str) -> Path:

@@ -16,6 +16,7 @@ from emollm.data.corpora import (
     Ravdess,
     Savee,
     Shemo,
+    Tess,
     Urdu,
 )
 from emollm.errors import UserError
@@ -66,6 +67,8 @@ def test_a_misspelt_emotion_of_ased_is_a_label(tmp_path):
     [
         (Urdu, "Happy/SM1_F10_A010.wav", "Angry/SM1_F10_A011.wav"),
         (Ased, "03Happy/a5-01-01-01-01.wav", "05Angry/a5-01-01-01-02.wav"),
+        (Tess, "OAF_Pleasant_surprise/OAF_back_angry.wav", "OAF_angry/OAF_bar_angry.wav"),
+        (Ravdess, "3. Sad/03-01-05-01-01-01-01.wav", "others/03-01-05-01-01-02-01.wav"),
     ],
 )
 def test_a_recording_in_the_folder_of_another_emotion_is_told(tmp_path, reader, wrong, right):
