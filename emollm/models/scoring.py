@@ -9,9 +9,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch import Tensor
+from torch.autograd.function import once_differentiable
 
 from emollm.models.fusion import Fused
 
@@ -110,8 +112,42 @@ def tree_scores(logits: Tensor, tree: LabelTree) -> Tensor:
     device = logits.device
     pairs = [(node + 1, token, k) for k, path in enumerate(tree.steps) for node, token in path]
     nodes, tokens, owners = (torch.tensor(part, device=device) for part in zip(*pairs, strict=True))
-    # Node by node, for a float32 copy of all logits would be the largest tensor of the whole forward.
-    norms = torch.stack([column.float().logsumexp(-1) for column in logits.unbind(1)], dim=1)
-    steps = logits[:, nodes, tokens].float() - norms[:, nodes]
+    steps = _LogProbabilities.apply(logits, nodes, tokens)
     scores = torch.zeros(len(logits), len(tree.steps), device=device)
     return scores.index_add(1, owners, steps)
+
+
+class _LogProbabilities(torch.autograd.Function):
+    """Log-probabilities of P tokens, each at one of C columns: (B, C, V) logits → (B, P) in float32.
+
+    A float32 copy of all logits would be the largest tensor of the whole forward, and its gradient the largest of
+    the backward: both are made piece by piece. On a CPU a piece is one row, which stays in a processor's cache.
+    """
+
+    @staticmethod
+    def forward(ctx: Any, logits: Tensor, columns: Tensor, tokens: Tensor) -> Tensor:
+        """Keeps the logits, in their own precision, and the logarithm of each column's sum."""
+        norms = torch.cat([piece.float().logsumexp(-1) for piece in _pieces(logits)]).view(logits.shape[:2])
+        ctx.save_for_backward(logits, norms, columns, tokens)
+        return logits[:, columns, tokens].float() - norms[:, columns]
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, None, None]:
+        """The softmax of a column times what is asked of it, and a one at each token."""
+        logits, norms, columns, tokens = ctx.saved_tensors
+        asked = torch.zeros_like(norms).index_add_(1, columns, gradient).flatten()
+        given = torch.empty_like(logits, memory_format=torch.contiguous_format)
+        start = 0
+        for piece, out in zip(_pieces(logits), _pieces(given), strict=True):
+            rows = slice(start, start := start + len(piece))
+            chances = (piece.float() - norms.flatten()[rows, None]).exp_()
+            out.copy_(chances.mul_(-asked[rows, None]))
+        rows = torch.arange(len(logits), device=logits.device)[:, None]
+        given.index_put_((rows, columns, tokens), gradient.to(given.dtype), accumulate=True)
+        return given, None, None
+
+
+def _pieces(logits: Tensor) -> tuple[Tensor, ...]:
+    """(B, C, V) → several (N, V), row after row."""
+    return logits.flatten(0, 1).split(1 if logits.device.type == "cpu" else len(logits))

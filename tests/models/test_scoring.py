@@ -6,7 +6,7 @@ import torch
 from emollm.models.encoding import EncodedPrompt, PromptEncoder
 from emollm.models.llm import AdapterSpec, LLMSpec, load_llm
 from emollm.models.prompts import load_template
-from emollm.models.scoring import LabelTree
+from emollm.models.scoring import LabelTree, tree_scores
 from emollm.models.speech_llm import SpeechLLM
 
 LABELS = ["angry", "happy", "sad", "fear", "fearful", "disgust"]
@@ -19,6 +19,29 @@ def test_tree_shares_beginnings_and_keeps_every_step():
     assert tree.depth == [1, 2, 2, 3, 1]
     assert tree.steps[2] == [(-1, 5), (0, 6), (1, 8), (3, 1)]
     assert tree.ancestors()[3].tolist() == [True, True, False, True, False]
+
+
+def by_log_softmax(logits, tree):
+    log = logits.float().log_softmax(-1)
+    return torch.stack([sum(log[:, node + 1, token] for node, token in path) for path in tree.steps], dim=1)
+
+
+@pytest.mark.parametrize(("dtype", "exact"), [(torch.float32, 1e-5), (torch.bfloat16, 2e-2)])
+def test_scores_and_their_gradients_are_those_of_a_log_softmax(dtype, exact):
+    """Labels that share tokens, logits whose rows do not lie one behind the other, a shared first token."""
+    tree = LabelTree.build([[5, 6, 1], [5, 7, 1], [5, 6, 8, 1], [9, 1], [9, 6, 1]])
+    torch.manual_seed(0)
+    logits = (3 * torch.randn(len(tree) + 1, 4, 50)).transpose(0, 1).to(dtype)
+    asked = torch.randn(4, 5)
+    both = []
+    for scores_of in (tree_scores, by_log_softmax):
+        known = logits.clone().requires_grad_()
+        found = scores_of(known, tree)
+        (gradient,) = torch.autograd.grad((asked * found).sum(), known)
+        assert gradient.dtype == dtype
+        both.append((found.detach(), gradient.float()))
+    torch.testing.assert_close(both[0][0], both[1][0], atol=1e-5, rtol=1e-6)
+    torch.testing.assert_close(both[0][1], both[1][1], atol=exact, rtol=0)
 
 
 @pytest.fixture
