@@ -29,6 +29,14 @@ def fault_of(error: Exception) -> str:
     text = re.sub(r"- Expected a path but .* either not accessible or invalid - ", "", text)
     tried = r"Does not validate against any of the Union .*?Errors: - (.*) - Expected a <class 'NoneType'>.*"
     text = re.sub(tried, r"\1", text)
+    # Of a list, the fault of an item says more than that a list is no word.
+    several = r"Does not validate against any of the Union .*(Expected .*?)\.? Given value type: <class 'list'>.*"
+    text = re.sub(several, r"\1", text)
+    text = re.sub(
+        r"Expected a <class 'str'>\. Got value: (True|False|[\d.]+)$",
+        r"a word is wanted where \1 stands: put quotes around it, or YAML reads yes as True, and 1 as a number",
+        text,
+    )
     text = re.sub(r"Type \S.*? expects a function or a callable class: (.*?)\. Got value: .*", r"\1", text)
     text = re.sub(
         r"Expected a dot import path string: (\S+)", r"'\1' is no class; write package.module.Class", text

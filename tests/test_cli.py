@@ -187,6 +187,10 @@ BAD = {
     "baseline in a list": (["test", "--baselines=[WRONG]"], "--baselines is 'WRONG': write all, none, or some of"),
     "prompt": ([*FIT, "--model.prompt", "nonsense"], "There is no prompt template 'nonsense'"),
     "labels": ([*FIT, "--model.labels", "nonsense"], "There is no label set 'nonsense'"),
+    "labels that YAML takes for something else": (
+        [*FIT, "--config", "yes.yaml"],
+        'model.labels": a word is wanted where True stands: put quotes around it',
+    ),
     "what a constructor refuses": (
         [*FIT, "--data.protocol", "CrossCorpus", "--data.protocol.train", "[a]"],
         "emollm: protocol.train and protocol.test go together",
@@ -220,6 +224,7 @@ def test_bad_input_is_one_sentence(name, tmp_path, monkeypatch, capsys):
     monkeypatch.delenv("EMOLLM_DATA", raising=False)
     Path("list.yaml").write_text("- model\n")
     Path("wrong.yaml").write_text("model: {nonsense: 1}\n")
+    Path("yes.yaml").write_text("model: {labels: [yes, no]}\n")
     Path("torn.yaml").write_text("model: {labels: [a\n")
     Path("twice.yaml").write_text("model: {labels: [a, b]}\nmodel: {seed: 1}\n")
     Path("text.ckpt").write_text("hello")

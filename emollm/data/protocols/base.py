@@ -74,6 +74,10 @@ class Protocol(ABC):
             which: words for the fold, behind the name.
         """
         train, validation, how = carve_validation(rest, self.validation, self.seed)
+        share = len(validation) / max(1, len(rest))
+        if share > 2 * self.validation:
+            asked = f"validation is {self.validation:g}, {share:.2g} of what is not tested validates"
+            which += f" ({asked}: speakers stay whole)"
         return finish(name, train, validation, test, fold, which, f", validation {how}" if how else "")
 
 

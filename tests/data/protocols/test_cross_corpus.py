@@ -51,7 +51,8 @@ def test_each_corpus_is_left_out_once(three):
         assert not speakers(split.train) & speakers(split.validation)
         assert len(split.train + split.validation + split.test) == len(three)
         assert split.fold == fold
-        assert (split.name, split.whole) == (f"leave one corpus out, fold {fold}", "leave one corpus out")
+        assert split.name.startswith(f"leave one corpus out, fold {fold}")
+        assert split.whole == "leave one corpus out"
     assert LeaveOneCorpusOut().split(three).fold == "a", "the first where none is named"
     with pytest.raises(UserError, match="protocol.fold names the corpus 'z': data.corpora holds a, b, c"):
         LeaveOneCorpusOut(fold="z").split(three)

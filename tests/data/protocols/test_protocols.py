@@ -260,6 +260,14 @@ def test_without_speakers_each_utterance_stands_alone_and_the_name_says_so():
         LeaveOneSpeakerOut().split(anonymous())
 
 
+def test_a_validation_part_far_larger_than_asked_for_is_told():
+    split = LeaveOneSpeakerOut(validation=0.1).split(table(3))
+    says = "(validation is 0.1, 0.5 of what is not tested validates: speakers stay whole)"
+    assert split.name == f"leave one speaker out, fold 1 of 3 (tested on c/s0) {says}"
+    assert split.whole == "leave one speaker out", "other folds' parts have other sizes"
+    assert "validates" not in LeaveOneSpeakerOut(validation=0.1).split(table(12)).name
+
+
 def test_some_speakers_missing_is_an_error():
     with pytest.raises(UserError, match=r"3 utterances of corpus 'c' have no speaker \(the first: u0\)"):
         SpeakerSplit().split(table() + anonymous(3))
