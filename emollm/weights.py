@@ -125,14 +125,21 @@ def write_folder(module: EmotionModule, folder: Path) -> None:
         raise
 
 
-def write_adapter(module: EmotionModule, folder: Path) -> None:
-    """Write the LLM's adapter in plain PEFT format, which ``PeftModel.from_pretrained`` reads."""
+def write_adapter(module: EmotionModule, folder: Path, trained: dict[str, Tensor] | None = None) -> None:
+    """Write the LLM's adapter in plain PEFT format, which ``PeftModel.from_pretrained`` reads.
+
+    Args:
+        module: whose adapter it is.
+        folder: where it is written.
+        trained: weights to write in the place of those that the module has now, by the module's own names.
+    """
     from peft import get_peft_model_state_dict
     from safetensors.torch import save_file
 
     model = module.model.llm.model
     folder.mkdir(parents=True, exist_ok=True)
-    adapter = get_peft_model_state_dict(model, save_embedding_layers=False)
+    state = trained and {name.removeprefix(_ADAPTER_PREFIX): value for name, value in trained.items()}
+    adapter = get_peft_model_state_dict(model, state, save_embedding_layers=False)
     tensors = {k: v.detach().cpu().contiguous() for k, v in adapter.items()}
     save_file(tensors, folder / "adapter_model.safetensors", metadata={"format": "pt"})
     config = model.peft_config["default"]

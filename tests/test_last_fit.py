@@ -83,3 +83,17 @@ def test_an_export_takes_the_calibration_of_another_fit(small, last, tmp_path, c
     assert main(["export", str(last), "--output", str(tmp_path / "no"), "--calibration", str(file)]) == 2
     assert "has no field 'temperature'" in capsys.readouterr().err
     assert not (tmp_path / "no").exists()
+
+
+def test_the_adapter_beside_the_best_checkpoint_is_of_that_one(small):
+    asked = ["--best.monitor", "val/nll", "--best.mode", "max", "--trainer.max_epochs", "2"]
+    folder = run(small.folder, "fit", "--config", small.config, *asked)
+    adapter = load_file(folder / "adapter" / "adapter_model.safetensors")
+    best, last = (weights.read(folder / "checkpoints" / f"{name}.ckpt").weights for name in ("best", "last"))
+
+    def as_in(read):
+        found = [next(v for k, v in read.items() if k.replace(".default", "").endswith(name)) for name in adapter]
+        return all(torch.equal(value, mine) for value, mine in zip(adapter.values(), found, strict=True))
+
+    assert as_in(best)
+    assert not as_in(last), "the first pass was kept, and the second went on from there"

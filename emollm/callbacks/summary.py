@@ -79,7 +79,9 @@ class TrainingSummary(Callback):
         adapts = any(name.startswith("model.llm.") for name in module.all_trained_names())
         if self._trained and adapts and log_dir and not module.shared_out:
             folder = Path(log_dir) / weights.ADAPTER
-            weights.write_adapter(module, folder)
+            # Of the weights that are kept, which need not be the last ones.
+            kept = weights.read(checkpoints[0]).weights if checkpoints else None
+            weights.write_adapter(module, folder, kept)
             files.append(folder)
         console.print(
             "Written:", *[f"\n  {_short(file)}" for file in files], highlight=False, markup=False, soft_wrap=True
