@@ -37,6 +37,8 @@ def fault_of(error: Exception) -> str:
         r"a word is wanted where \1 stands: put quotes around it, or YAML reads yes as True, and 1 as a number",
         text,
     )
+    choices = ", ".join(re.findall(r"Expected a typing\.Literal\[(.*?)\]", text)).replace("'", "").split(", ")
+    text = re.sub(r"Expected a typing\.Literal\[.*\]", f"choose one of {', '.join(dict.fromkeys(choices))}", text)
     text = re.sub(r"Type \S.*? expects a function or a callable class: (.*?)\. Got value: .*", r"\1", text)
     text = re.sub(
         r"Expected a dot import path string: (\S+)", r"'\1' is no class; write package.module.Class", text

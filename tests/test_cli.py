@@ -173,7 +173,7 @@ BAD = {
     "no tokens": ([*FIT, "--data.batch_tokens", "0"], "data.batch_tokens must be at least 1"),
     "tokens unsorted": ([*FIT, "--data.batch_tokens", "9", "--data.bucket", "false"], "needs data.bucket"),
     "no length is allowed": ([*FIT, "--data.max_seconds", "-1"], "data.max_seconds -1"),
-    "choice": ([*FIT, "--model.objective", "nonsense"], "model.objective"),
+    "choice": ([*FIT, "--model.objective", "nonsense"], 'model.objective": choose one of label_set, tokens.'),
     "share": ([*FIT, "--model.label_smoothing", "2"], "model.label_smoothing is 2.0: it is a share"),
     "class": ([*FIT, "--model.interface", "Nonsense"], "model.interface"),
     "ablation": (

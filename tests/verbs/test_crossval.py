@@ -8,6 +8,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import time
 
 import pandas as pd
 import pytest
@@ -20,7 +21,7 @@ from emollm.errors import UserError
 from emollm.evaluation import read
 from emollm.files import hold
 from emollm.metrics import from_predictions
-from emollm.verbs.crossval import _all_seeds, _state
+from emollm.verbs.crossval import _all_seeds, _run, _state
 from tests.fake_corpus import write_ravdess
 
 
@@ -296,6 +297,36 @@ def test_what_is_stopped_begins_nothing(tmp_path, calls):
 def test_folds_with_names_alike_have_folders_of_their_own(tmp_path):
     names = ["a/b", "a_b", "a b", "a%2Fb"]
     assert len({Job(name, None, tmp_path, True, [], []).folder for name in names}) == len(names)
+
+
+@pytest.mark.parametrize(
+    ("faults", "begun"),
+    [(["no disk"] * 5, {2, 3}), (["no disk", "no file", *["no disk"] * 3], {5}), (["", *["no disk"] * 4], {5})],
+)
+def test_where_the_first_two_folds_fail_alike_the_others_are_not_begun(faults, begun, tmp_path, capsys):
+    ran = []
+
+    class Fold:
+        done, log = False, tmp_path / "log.txt"
+
+        def __init__(self, name, fault):
+            self.name, self.fault = name, fault
+            self.tested = self
+
+        def content(self):
+            return {"summary": None}
+
+        def run(self):
+            ran.append(self.name)
+            time.sleep(0.1)
+            return not self.fault
+
+        def last_lines(self, number=12):
+            return self.fault
+
+    _run([Fold(str(number), fault) for number, fault in enumerate(faults)], 1)
+    assert len(ran) in begun, "the third may have begun before the second was looked at"
+    assert ("were not begun" in capsys.readouterr().err) == (begun != {5})
 
 
 def test_a_seed_is_a_folder_and_two_flags(tmp_path, calls):
