@@ -121,7 +121,7 @@ class _LogProbabilities(torch.autograd.Function):
     """Log-probabilities of P tokens, each at one of C columns: (B, C, V) logits → (B, P) in float32.
 
     A float32 copy of all logits would be the largest tensor of the whole forward, and its gradient the largest of
-    the backward: both are made piece by piece. On a CPU a piece is one row, which stays in a processor's cache.
+    the backward: both are made piece by piece, and one piece stays in a processor's cache.
     """
 
     @staticmethod
@@ -143,11 +143,15 @@ class _LogProbabilities(torch.autograd.Function):
             rows = slice(start, start := start + len(piece))
             chances = (piece.float() - norms.flatten()[rows, None]).exp_()
             out.copy_(chances.mul_(-asked[rows, None]))
+        # What several labels ask of one token is summed before it is added: autograd's order, and its rounding.
+        places, owners = torch.stack([columns, tokens]).unique(dim=1, return_inverse=True)
+        ones = given.new_zeros(len(logits), places.shape[1])
         rows = torch.arange(len(logits), device=logits.device)[:, None]
-        given.index_put_((rows, columns, tokens), gradient.to(given.dtype), accumulate=True)
+        ones.index_put_((rows, owners), gradient.to(given.dtype), accumulate=True)
+        given[:, places[0], places[1]] += ones
         return given, None, None
 
 
 def _pieces(logits: Tensor) -> tuple[Tensor, ...]:
-    """(B, C, V) → several (N, V), row after row."""
-    return logits.flatten(0, 1).split(1 if logits.device.type == "cpu" else len(logits))
+    """(B, C, V) → C times (B, V), row after row."""
+    return logits.flatten(0, 1).split(len(logits))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Literal
 
@@ -64,23 +64,32 @@ class AudioPath(nn.Module):
         # A subclass may do more than its parent, before the statistics too.
         return type(self.interface) is StatisticsInterface and type(self.layer_mix) is LayerConcat
 
-    def by_row(self, rows: Iterable[tuple[Tensor, Tensor]]) -> tuple[Tensor, Tensor]:
-        """What ``forward`` gives where its mask is true, from single rows, where it ``pools_first``.
+    def statistics(self, hidden: Tensor, mask: Tensor) -> Tensor:
+        """Of rows without padding, where it ``pools_first``: nothing in them is trained.
 
-        A row stays in a processor's cache from stored features to statistics, where a padded batch of them goes
-        through memory at every step: on a CPU that takes half the time.
+        A single row stays in a processor's cache from stored features to statistics, where a padded batch of them
+        goes through memory at every step: on a CPU that takes half the time.
 
         Args:
-            rows: of each of B rows its (1, L, T, D) hidden states and (1, T) mask, none of it padding.
+            hidden: (B, L, T, D) hidden states.
+            mask: (B, T).
+
+        Returns:
+            (B, F).
         """
         assert isinstance(self.interface, StatisticsInterface)
-        pooled, lengths = [], []
-        for hidden, mask in rows:
-            pooled.append(self.interface.pool(self.layer_mix(hidden), mask))
-            lengths.append(mask.shape[1])
-        embeddings = self.norm(self.interface.embed_statistics(torch.cat(pooled)))
-        sizes = self.interface.out_lengths(torch.tensor(lengths, device=embeddings.device))
-        return embeddings, length_mask(sizes, embeddings.shape[1])
+        return self.interface.pool(self.layer_mix(hidden), mask)
+
+    def from_statistics(self, statistics: Tensor, frames: Tensor) -> tuple[Tensor, Tensor]:
+        """What ``forward`` gives where its mask is true.
+
+        Args:
+            statistics: (B, F), as above.
+            frames: (B,) frames that each row had.
+        """
+        assert isinstance(self.interface, StatisticsInterface)
+        embeddings = self.norm(self.interface.embed_statistics(statistics))
+        return embeddings, length_mask(self.interface.out_lengths(frames), embeddings.shape[1])
 
 
 class SpeechLLM(nn.Module):

@@ -19,10 +19,11 @@ from emollm.models.interfaces import Interface, MLPInterface
 from emollm.models.llm import LLMSpec
 from emollm.models.pooling import mean_and_deviation
 from emollm.models.prompts import PromptTemplate, load_template
-from emollm.models.speech_llm import SpeechLLM, build_speech_llm
+from emollm.models.speech_llm import AudioPath, SpeechLLM, build_speech_llm
 from emollm.modules.asking import Asking
 from emollm.modules.figures import Scores
 from emollm.modules.label_loss import LabelLoss
+from emollm.modules.memory import Memory
 from emollm.modules.optimization import Optimization
 from emollm.modules.shared_llm import SharedLLM
 from emollm.modules.speaker_range import SpeakerRange
@@ -112,6 +113,7 @@ class EmotionLLM(SharedLLM):
         self.scoring = scoring
         self.padding_side = padding_side
         self.max_answer_tokens = max_answer_tokens
+        self.known_statistics = Memory()
         self.model: SpeechLLM
         self.asking: Asking
 
@@ -216,6 +218,7 @@ class EmotionLLM(SharedLLM):
 
     def on_fit_start(self) -> None:
         """Look at the training labels, then hear every training speaker once."""
+        self.known_statistics.forget()
         self.refuse_data(self.trainer.datamodule)
         self.label_loss.learn(self.trainer.datamodule.parts.train)
         wanted, limit = sum(stage.epochs for stage in self.stages), self.trainer.max_epochs or 0
@@ -317,8 +320,21 @@ class EmotionLLM(SharedLLM):
         assert audio is not None
         plain = augmentation is None or not augmentation.changes_features
         if batch.features is not None and batch.features.device.type == "cpu" and audio.pools_first and plain:
-            return audio.by_row(self.each_hidden_state(batch))
+            assert batch.mask is not None
+            return audio.from_statistics(self._statistics(batch, audio), batch.mask.sum(1))
         return audio(*self.hidden_states(batch))
+
+    def _statistics(self, batch: Batch, audio: AudioPath) -> Tensor:
+        """(B, F), row by row; those of a training utterance in one range are the same in every pass."""
+        rows = []
+        for row, (utterance, *ranges) in enumerate(zip(batch.utterances, *self.ranges_of(batch), strict=True)):
+
+            def compute(row: int = row, ranges: list[str | None] = ranges) -> Tensor:
+                return audio.statistics(*self.hidden_state_of(batch, row, *ranges))
+
+            name = (utterance.key, utterance.speed, *ranges)
+            rows.append(self.known_statistics.of(name, compute) if self.training else compute())
+        return torch.cat(rows)
 
     def _speech(self, batch: Batch, template: PromptTemplate) -> list[Tensor] | None:
         if not template.takes_audio or self.model.audio is None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterator
 from contextlib import nullcontext
 
 import torch
@@ -92,8 +91,7 @@ class HearingModule(LightningModule, ABC):
             with torch.autocast(self.device.type, enabled=False) if backbone.frozen else nullcontext():
                 hidden, mask = backbone(batch.waveforms, batch.lengths)
             hidden = hidden.float() if hidden.requires_grad else as_stored(hidden).float()
-        if self.ranges is not None:
-            hidden = self._in_range(hidden, mask, *self._ranges_of(batch))
+        hidden = self._in_range(hidden, mask, *self.ranges_of(batch))
         augmentation = self.augmentation
         if augmentation is None or not augmentation.changes_features:
             return hidden, mask
@@ -101,33 +99,38 @@ class HearingModule(LightningModule, ABC):
         frames = augmentation.apply_features(hidden.transpose(1, 2).flatten(2), mask, generator)
         return frames.unflatten(2, (hidden.shape[1], -1)).transpose(1, 2), mask
 
-    def each_hidden_state(self, batch: Batch) -> Iterator[tuple[Tensor, Tensor]]:
-        """What ``hidden_states`` gives of stored features without augmentation, row by row and without padding.
+    def hidden_state_of(
+        self, batch: Batch, row: int, speaker: str | None = None, voice: str | None = None
+    ) -> tuple[Tensor, Tensor]:
+        """What ``hidden_states`` gives of one row of stored features, without augmentation and padding.
+
+        Args:
+            batch: has them.
+            row: which one.
+            speaker: in whose range it is, as ``ranges_of`` says.
+            voice: in whose it is put.
 
         Returns:
-            Of each row its (1, L, T, D) float32 and its (1, T) mask.
+            (1, L, T, D) float32 and the (1, T) mask.
         """
         assert batch.features is not None
         assert batch.mask is not None
-        speakers, voices = self._ranges_of(batch) if self.ranges is not None else ([], [])
-        for row, frames in enumerate(batch.mask.sum(1).tolist()):
-            one = slice(row, row + 1)
-            hidden, mask = batch.features[one, :, :frames].float(), batch.mask[one, :frames]
-            if self.ranges is not None:
-                hidden = self._in_range(hidden, mask, speakers[one], voices[one])
-            yield hidden, mask
+        one, frames = slice(row, row + 1), int(batch.mask[row].sum())
+        hidden, mask = batch.features[one, :, :frames].float(), batch.mask[one, :frames]
+        return self._in_range(hidden, mask, [speaker], [voice]), mask
 
     def _in_range(
         self, hidden: Tensor, mask: Tensor, speakers: list[str | None], voices: list[str | None]
     ) -> Tensor:
-        assert self.ranges is not None
+        if self.ranges is None:
+            return hidden
         # How loud a whole frame is in its layer says little of emotion, and much of the recording.
         return self.ranges(nn.functional.layer_norm(hidden, hidden.shape[-1:]), mask, speakers, voices)
 
-    def _ranges_of(self, batch: Batch) -> tuple[list[str | None], list[str | None]]:
-        """For each utterance the speaker in whose range it is, and the one in whose range it is put."""
-        assert self.ranges is not None
-        assert self.speaker_range is not None
+    def ranges_of(self, batch: Batch) -> tuple[list[str | None], list[str | None]]:
+        """Of each utterance the speaker in whose range it is, and whose it is put in; in training drawn anew."""
+        if self.ranges is None or self.speaker_range is None:
+            return [None] * len(batch), [None] * len(batch)
         names = [speaker_of(utterance) for utterance in batch.utterances]
         if self.ranges.listens:
             return names, [None] * len(names)

@@ -10,6 +10,7 @@ from emollm.data.features import as_stored
 from emollm.models.interfaces import StatisticsInterface
 from emollm.models.ranges import Sums
 from emollm.models.speech_llm import AudioPath
+from emollm.modules.memory import Memory
 from tests.small import build, make_batch
 
 STATISTICS = {
@@ -41,8 +42,10 @@ def stored(module, size=5):
 
 
 def spied(monkeypatch):
-    calls, real = [], AudioPath.by_row
-    monkeypatch.setattr(AudioPath, "by_row", lambda self, rows: (calls.append(1), real(self, rows))[1])
+    calls, real = [], AudioPath.from_statistics
+    monkeypatch.setattr(
+        AudioPath, "from_statistics", lambda self, *given: (calls.append(1), real(self, *given))[1]
+    )
     return calls
 
 
@@ -74,14 +77,60 @@ def test_rows_give_what_a_batch_gives(tiny_whisper, tiny_llama, monkeypatch, tra
 def test_what_was_heard_row_by_row_is_what_was_heard(tiny_whisper, tiny_llama):
     module = module_of(tiny_whisper, tiny_llama)
     batch, heard = stored(module), []
-    for listen in (lambda: list(module.each_hidden_state(batch)), lambda: module.hidden_states(batch)):
+    module.eval()
+    for listen in (module._embeddings, module.hidden_states):
         module.ranges.listen()
-        listen()
+        listen(batch)
         heard.append(module.ranges.stop())
     assert set(heard[0]) == set(heard[1]) == {"c/0", "c/1"}
     for speaker, sums in heard[0].items():
         assert (sums.clips, sums.frames) == (heard[1][speaker].clips, heard[1][speaker].frames)
         torch.testing.assert_close(sums.total, heard[1][speaker].total)
+
+
+def test_training_computes_the_statistics_of_an_utterance_in_one_range_once(tiny_whisper, tiny_llama, monkeypatch):
+    module = module_of(tiny_whisper, tiny_llama, speaker_range={"own": 0.5, "borrowed": 0.0})
+    batch, real, calls = stored(module), AudioPath.statistics, []
+    monkeypatch.setattr(AudioPath, "statistics", lambda self, *given: (calls.append(1), real(self, *given))[1])
+
+    def embed(seed):
+        calls.clear()
+        torch.manual_seed(seed)
+        return module._embeddings(batch)[0], len(calls)
+
+    module.train()
+    first, computed = embed(0)
+    assert computed == 5
+    again, computed = embed(0)
+    assert computed == 0
+    torch.testing.assert_close(again, first, atol=0, rtol=0)
+    for seed in range(1, 20):
+        embed(seed)
+    assert len(module.known_statistics) == 10, "each in two ranges"
+    fresh = replace(batch, utterances=[replace(row, speed=0.9) for row in batch.utterances])
+    module._embeddings(fresh)
+    assert len(module.known_statistics) > 10, "at another speed it is another utterance"
+    module.eval()
+    before = len(module.known_statistics)
+    embed(0)
+    assert len(calls) == 5, "what is measured is not kept"
+    assert len(module.known_statistics) == before
+    module.known_statistics.forget()
+    assert len(module.known_statistics) == 0
+
+
+def test_a_memory_keeps_what_it_has_room_for():
+    memory, made = Memory(room=8), []
+
+    def make():
+        made.append(torch.zeros(1))
+        return made[-1]
+
+    assert memory.of("a", make) is memory.of("a", make)
+    memory.of("b", make)
+    for _ in range(2):
+        memory.of("c", make)
+    assert (len(memory), len(made)) == (2, 4)
 
 
 class Louder(StatisticsInterface):
