@@ -30,20 +30,32 @@ def fault_of(error: Exception) -> str:
     tried = r"Does not validate against any of the Union .*?Errors: - (.*) - Expected a <class 'NoneType'>.*"
     text = re.sub(tried, r"\1", text)
     # Of a list, the fault of an item says more than that a list is no word.
-    several = r"Does not validate against any of the Union .*(Expected .*?)\.? Given value type: <class 'list'>.*"
-    text = re.sub(several, r"\1", text)
+    union = "Does not validate against any of the Union"
+    item = r"(Expected (?:(?!Expected ).)*?Got value: (?:(?!Expected |Given ).)*?)\.?(?: - Expected .*?)?"
+    text = re.sub(rf"{union} .*?{item} Given value type: <class 'list'>.*", r"\1", text)
     text = re.sub(
         r"Expected a <class 'str'>\. Got value: (True|False|[\d.]+)$",
         r"a word is wanted where \1 stands: put quotes around it, or YAML reads yes as True, and 1 as a number",
         text,
     )
-    choices = ", ".join(re.findall(r"Expected a typing\.Literal\[(.*?)\]", text)).replace("'", "").split(", ")
-    text = re.sub(r"Expected a typing\.Literal\[.*\]", f"choose one of {', '.join(dict.fromkeys(choices))}", text)
+    if union not in text:
+        text = _choices(text)
     text = re.sub(r"Type \S.*? expects a function or a callable class: (.*?)\. Got value: .*", r"\1", text)
     text = re.sub(
         r"Expected a dot import path string: (\S+)", r"'\1' is no class; write package.module.Class", text
     )
     return re.sub(r"Unable to load config '(.*?)' - .*", r"'\1' is neither a file nor a mapping of options", text)
+
+
+def _choices(text: str) -> str:
+    """With the alternatives of one field as a list, and without the types that they are of."""
+    kinds = r"Expected a typing\.Literal\[[^\]]*\](?: - Expected a typing\.Literal\[[^\]]*\])*"
+
+    def listed(found: re.Match[str]) -> str:
+        names = ", ".join(re.findall(r"\[([^\]]*)\]", found[0])).replace("'", "").split(", ")
+        return f"choose one of {', '.join(dict.fromkeys(names))}"
+
+    return re.sub(kinds, listed, text)
 
 
 def chosen(option: str, asked: str | Sequence[str] | None, known: Sequence[str]) -> list[str]:

@@ -191,6 +191,8 @@ BAD = {
         [*FIT, "--config", "yes.yaml"],
         'model.labels": a word is wanted where True stands: put quotes around it',
     ),
+    "a list of numbers with a word": ([*FIT, "--model.backbone.layers", "[2, x]"], "Got value: x"),
+    "a stage's prompt in a list": ([*FIT, "--config", "stage.yaml"], "['a']"),
     "what a constructor refuses": (
         [*FIT, "--data.protocol", "CrossCorpus", "--data.protocol.train", "[a]"],
         "emollm: protocol.train and protocol.test go together",
@@ -225,6 +227,7 @@ def test_bad_input_is_one_sentence(name, tmp_path, monkeypatch, capsys):
     Path("list.yaml").write_text("- model\n")
     Path("wrong.yaml").write_text("model: {nonsense: 1}\n")
     Path("yes.yaml").write_text("model: {labels: [yes, no]}\n")
+    Path("stage.yaml").write_text("model: {stages: [{prompt: [a]}]}\n")
     Path("torn.yaml").write_text("model: {labels: [a\n")
     Path("twice.yaml").write_text("model: {labels: [a, b]}\nmodel: {seed: 1}\n")
     Path("text.ckpt").write_text("hello")

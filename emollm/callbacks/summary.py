@@ -10,6 +10,7 @@ from lightning.pytorch.callbacks import Callback
 from rich.console import Console
 
 from emollm import weights
+from emollm.callbacks.checkpoint import BestCheckpoint
 from emollm.modules.base import EmotionModule
 from emollm.report.summary import memory_estimate, parameter_table
 
@@ -79,8 +80,9 @@ class TrainingSummary(Callback):
         adapts = any(name.startswith("model.llm.") for name in module.all_trained_names())
         if self._trained and adapts and log_dir and not module.shared_out:
             folder = Path(log_dir) / weights.ADAPTER
-            # Of the weights that are kept, which need not be the last ones.
-            kept = weights.read(checkpoints[0]).weights if checkpoints else None
+            # Of the best weights, which need not be the last ones.
+            best = [Path(c.best_model_path) for c in trainer.checkpoint_callbacks if isinstance(c, BestCheckpoint)]
+            kept = next((weights.read(file).weights for file in best if file.is_file()), None)
             weights.write_adapter(module, folder, kept)
             files.append(folder)
         console.print(

@@ -68,6 +68,8 @@ class SpeakerRanges(nn.Module):
         self.listens = False
         """Whether what passes through is added up, speaker by speaker."""
         self.heard: dict[str, Sums] = {}
+        self.changes = 0
+        """How often other ranges were learned or taken into use: what was computed before is of other ones."""
         self._own: dict[str, tuple[Tensor, Tensor]] = {}
         self._places: dict[str, tuple[Tensor, Tensor]] = {}
 
@@ -92,6 +94,7 @@ class SpeakerRanges(nn.Module):
         mean, deviation = sum(others, first).range()
         self.mean.copy_(mean)
         self.deviation.copy_(deviation)
+        self.changes += 1
 
     def use(self, speakers: Mapping[str, Sums], corpora: Mapping[str, Sums] | None = None) -> None:
         """Use these speakers' own ranges, and for others the range of all that was heard in their corpus.
@@ -100,6 +103,7 @@ class SpeakerRanges(nn.Module):
             speakers: by name, which begins with the corpus and a slash.
             corpora: by name; who is of none of them, and not known himself, is taken as any training speaker.
         """
+        self.changes += 1
         self._own = {speaker: self._shrunk(one) for speaker, one in speakers.items()}
         self._places = {corpus: self._shrunk(one) for corpus, one in (corpora or {}).items()}
 

@@ -153,5 +153,5 @@ class _LogProbabilities(torch.autograd.Function):
 
 
 def _pieces(logits: Tensor) -> tuple[Tensor, ...]:
-    """(B, C, V) → C times (B, V), row after row."""
+    """(B, C, V) → its B · C rows one after the other, in C pieces of B rows, (B, V)."""
     return logits.flatten(0, 1).split(len(logits))

@@ -238,6 +238,10 @@ class EmotionLLM(SharedLLM):
                 )
         super().on_fit_start()
 
+    def on_fit_end(self) -> None:
+        """Make room."""
+        self.known_statistics.forget()
+
     # -- loss and scores ------------------------------------------------------------------------------------
 
     def loss(self, batch: Batch) -> Tensor:
@@ -326,13 +330,13 @@ class EmotionLLM(SharedLLM):
 
     def _statistics(self, batch: Batch, audio: AudioPath) -> Tensor:
         """(B, F), row by row; those of a training utterance in one range are the same in every pass."""
-        rows = []
+        rows, changes = [], 0 if self.ranges is None else self.ranges.changes
         for row, (utterance, *ranges) in enumerate(zip(batch.utterances, *self.ranges_of(batch), strict=True)):
 
             def compute(row: int = row, ranges: list[str | None] = ranges) -> Tensor:
                 return audio.statistics(*self.hidden_state_of(batch, row, *ranges))
 
-            name = (utterance.key, utterance.speed, *ranges)
+            name = (utterance.key, utterance.speed, changes, *ranges)
             rows.append(self.known_statistics.of(name, compute) if self.training else compute())
         return torch.cat(rows)
 

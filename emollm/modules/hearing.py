@@ -128,7 +128,11 @@ class HearingModule(LightningModule, ABC):
         return self.ranges(nn.functional.layer_norm(hidden, hidden.shape[-1:]), mask, speakers, voices)
 
     def ranges_of(self, batch: Batch) -> tuple[list[str | None], list[str | None]]:
-        """Of each utterance the speaker in whose range it is, and whose it is put in; in training drawn anew."""
+        """Of each utterance the speaker in whose range it is, and whose it is put in; in training drawn anew.
+
+        None stands for all training speakers, and where the model knows no ranges. While speakers are listened to,
+        each utterance is its own speaker's.
+        """
         if self.ranges is None or self.speaker_range is None:
             return [None] * len(batch), [None] * len(batch)
         names = [speaker_of(utterance) for utterance in batch.utterances]

@@ -224,7 +224,7 @@ def _begin(output: Path, state: dict[str, Any], restart: bool) -> None:
 def _run(jobs: Sequence[Any], workers: int) -> None:
     """Run what is not done, so many at a time; a line as each is finished.
 
-    Where the first two fail alike, the others are not tried: it is the recipe that is at fault, not a fold.
+    Where none was done before and the first two fail alike, no other is begun: the recipe is at fault, not a fold.
     """
     waiting = [job for job in jobs if not job.done]
     for job in jobs:
@@ -233,7 +233,7 @@ def _run(jobs: Sequence[Any], workers: int) -> None:
     # A fold must not go on training when this process is asked to end.
     before = signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     start, left = time.monotonic(), len(waiting)
-    faults: list[str] = []
+    faults, fresh = [], len(waiting) == len(jobs)
     try:
         with ThreadPoolExecutor(workers) as pool:
             running: dict[Future[bool], Any] = {pool.submit(job.run): job for job in waiting}
@@ -244,9 +244,10 @@ def _run(jobs: Sequence[Any], workers: int) -> None:
                     left -= 1
                     _tell(running[future], future.result(), left, time.monotonic() - start)
                     faults.append("" if future.result() else running[future].last_lines(1))
-                    if len(faults) == 2 and faults[0] == faults[1] != "":
-                        stopped = [other.cancel() for other in running]
-                        print(f"The same fault twice: {sum(stopped)} more were not begun.", file=sys.stderr)
+                    if fresh and len(faults) == 2 and faults[0] == faults[1] != "":
+                        stopped = sum(other.cancel() for other in running)
+                        left -= stopped
+                        print(f"The same fault twice: {stopped} more were not begun.", file=sys.stderr, flush=True)
             except BaseException:
                 pool.shutdown(wait=False, cancel_futures=True)
                 for job in running.values():
