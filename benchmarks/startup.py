@@ -1,5 +1,7 @@
 """How long a user waits: imports, help, and `emollm predict` on one short recording.
 
+The libraries alone are what emollm cannot do without, imported as fast as emollm imports them.
+
 python benchmarks/startup.py [--repeats 3] [--output startup.json]
 """
 
@@ -12,6 +14,14 @@ from pathlib import Path
 
 from common import clips, options, seconds_of, show
 
+LIBRARIES = """
+import gc
+gc.disable()
+import torch, lightning.pytorch, peft
+from transformers import LlamaForCausalLM, WhisperModel
+gc.freeze()
+"""
+
 
 def main() -> None:
     """Measure and print."""
@@ -21,6 +31,7 @@ def main() -> None:
         emollm = [sys.executable, "-m", "emollm"]
         predict = [*emollm, "predict", str(file), "--output", scratch, "--restart", "true"]
         commands = {
+            "imports of the libraries alone": [sys.executable, "-c", LIBRARIES],
             "imports of predict": [sys.executable, "-c", "import emollm.startup as s; s.import_libraries()"],
             "emollm --help": [*emollm, "--help"],
             "emollm fit --help": [*emollm, "fit", "--help"],
