@@ -11,6 +11,15 @@ import yaml
 
 from emollm.errors import UserError
 
+_KINDS = {
+    "int": "a whole number",
+    "float": "a number",
+    "bool": "true or false",
+    "str": "a word",
+    "list": "a list",
+    "dict": "a mapping",
+}
+
 
 def model_is_checkpoint(args: list[str]) -> list[str]:
     """``--model PATH`` means ``--ckpt_path PATH``; ``--model.part`` and YAML files stay what they are."""
@@ -40,6 +49,7 @@ def fault_of(error: Exception) -> str:
     )
     if union not in text:
         text = _choices(text)
+        text = re.sub(r"Expected a <class '(\w+)'>", lambda kind: f"write {_KINDS.get(kind[1], kind[1])}", text)
     text = re.sub(r"Type \S.*? expects a function or a callable class: (.*?)\. Got value: .*", r"\1", text)
     text = re.sub(
         r"Expected a dot import path string: (\S+)", r"'\1' is no class; write package.module.Class", text

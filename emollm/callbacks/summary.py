@@ -71,7 +71,10 @@ class TrainingSummary(Callback):
         if self._broken:
             reasons = [f"\n  {key}: {reason}" for key, reason in list(self._broken.items())[:10]]
             console.print(
-                f"{len(self._broken)} utterances could not be read:", *reasons, highlight=False, markup=False
+                f"{len(self._broken)} utterance{'' if len(self._broken) == 1 else 's'} could not be read:",
+                *reasons,
+                highlight=False,
+                markup=False,
             )
         checkpoints = [Path(c.best_model_path) for c in trainer.checkpoint_callbacks if c.best_model_path]
         files = list(checkpoints)

@@ -137,13 +137,14 @@ class EmotionData(TranscribingData):
         parts = self.read() if self.parts is None else self.parts
         refuse_empty(parts, _PARTS[stage][0], self.other_labels == "drop")
         used = sum((getattr(parts, name) for name in names), UtteranceTable())
+        # Before the rest is refused: all faults are mended at once, those of the test part too.
+        if "train" in names and self.trainer.global_rank == 0:
+            tell_faults(parts.test, *self._wanted(parts.test))
         check(used, *self._wanted(used))
         if "train" in names and self._needs("labels", True):
             tell_absent(parts.train, self.labels)
         if "train" in names:
             self.mixing.weights(parts.train)  # a wrong share is told before anything is computed
-            if self.trainer.global_rank == 0:
-                tell_faults(parts.test, *self._wanted(parts.test))
         if "context" in getattr(self.trainer.lightning_module, "inputs", ()):
             refuse_no_context(used)
         if self.audit is None:

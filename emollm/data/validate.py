@@ -53,7 +53,8 @@ def check(table: UtteranceTable, label_names: LabelSet | None, needs_audio: bool
         kinds[fault.kind].append(fault.where)
     if not kinds:
         return
-    lines = [f"The data have {sum(map(len, kinds.values()))} faults; nothing was started."]
+    count = sum(map(len, kinds.values()))
+    lines = [f"The data have {count} fault{'' if count == 1 else 's'}; nothing was started."]
     for kind, places in kinds.items():
         lines.append(f"- {len(places)} × {kind}")
         lines += [f"    {place}" for place in places[:_EXAMPLES]]

@@ -243,7 +243,7 @@ def _run(jobs: Sequence[Any], workers: int) -> None:
                         continue
                     left -= 1
                     _tell(running[future], future.result(), left, time.monotonic() - start)
-                    faults.append("" if future.result() else running[future].last_lines(1))
+                    faults.append("" if future.result() else running[future].last_lines())
                     if fresh and len(faults) == 2 and faults[0] == faults[1] != "":
                         stopped = sum(other.cancel() for other in running)
                         left -= stopped

@@ -21,5 +21,5 @@ def test_a_recording_of_validation_that_cannot_be_read_is_told_too(small_run, tm
     (tmp_path / "mine.yaml").write_text(yaml.safe_dump({"data": data}))
     run(tmp_path, "fit", "--config", small_run.config, "--config", tmp_path / "mine.yaml")
     said = capsys.readouterr().out
-    assert "1 utterances could not be read:" in said
+    assert "1 utterance could not be read:" in said
     assert "mine/silent: " in said

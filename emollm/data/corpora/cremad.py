@@ -88,7 +88,15 @@ class CremaD(FileNameCorpus):
         faults.check()
         unheard = [row.id for row in table if votes and _clip(row.id) not in votes]
         tell_left_out(
-            unheard, f"{self.name}: recordings below {folder} are in no table of votes", "restore the tables' rows"
+            unheard,
+            f"{self.name}: recordings below {folder} are in no table of votes",
+            "correct the recordings' names, or restore the tables' rows",
+        )
+        there = {_clip(row.id) for row in table}
+        tell_left_out(
+            [name for name in votes if name not in there],
+            f"{self.name}: recordings that the tables of votes name are not below {folder}",
+            "restore them, or go on without",
         )
 
         def add(row: Utterance) -> Utterance:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from dataclasses import replace
+from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
@@ -25,7 +27,18 @@ _MEN = {4, 5, 6, 8, 10, 11, 12, 13, 14, 20}
 _LINE = re.compile(r"\s*(?P<id>\d{4}_\d{6})\s+(?P<text>.*?)\s*")
 # What stands behind the text of a line: the emotion, after a tab or, in some files, a blank.
 _WORDS = "Neutral|Angry|Happy|Sad|Surprise|中立|生气|愤怒|快乐|开心|高兴|伤心|惊喜|惊讶"
-_EMOTION = re.compile(rf"(?:\t[^\t]*|\s+(?:{_WORDS}))$")
+_EMOTION = re.compile(rf"(?:\t(?P<tabbed>[^\t]*)|\s+(?P<word>{_WORDS}))$")
+_CHINESE = {
+    "中立": "neutral",
+    "生气": "angry",
+    "愤怒": "angry",
+    "快乐": "happy",
+    "开心": "happy",
+    "高兴": "happy",
+    "伤心": "sad",
+    "惊喜": "surprise",
+    "惊讶": "surprise",
+}
 
 
 class Esd(FileNameCorpus):
@@ -82,16 +95,26 @@ class Esd(FileNameCorpus):
         table = super().read()
         names = [f"{speaker}.txt" for speaker in table.unique("speaker")]
         texts: dict[str, str] = {}
+        said: dict[str, str] = {}
         faults = Faults()
         for file in find_files(self.folder(), *names):
             with faults.gather():
                 # Several files, English ones among them, were written in China on Windows.
                 lines = read_text(file, fallback="gb18030").split("\n")
-                found = filter(None, map(_LINE.fullmatch, lines))
-                texts |= {match["id"]: mend(_EMOTION.sub("", match["text"])) for match in found}
+                for line in filter(None, map(_LINE.fullmatch, lines)):
+                    emotion = _EMOTION.search(line["text"])
+                    texts[line["id"]] = mend(_EMOTION.sub("", line["text"]))
+                    if emotion and (word := (emotion["tabbed"] or emotion["word"] or "").strip()):
+                        said[line["id"]] = word
         faults.check()
         root = self.folder()
         placed = table.map(lambda row: _with_folders(replace(row, transcript=texts.get(row.id) or None), root))
+        near = {row.path.parent.name for row in table if row.path}
+        tell_left_out(
+            sorted(f"{name}, like {like[0]}" for name in near if (like := _like(name))),
+            f"{self.name}: folders below {root} have names that are almost emotions, and the numbers count there",
+            "correct their spelling",
+        )
         pairs = zip(table, placed, strict=True)
         tell_left_out(
             [f"{row.id} in a folder of {other.label}" for row, other in pairs if row.label != other.label],
@@ -99,7 +122,35 @@ class Esd(FileNameCorpus):
             "the folder counts",
             "move them, or correct their numbers",
         )
+        self._tell_texts(placed, texts, said)
         return placed
+
+    def _tell_texts(self, table: UtteranceTable, texts: Mapping[str, str], said: Mapping[str, str]) -> None:
+        """Warn of recordings that the text files alone know, and where they say another emotion."""
+        there = {row.id: row.label for row in table}
+        speakers = {row.speaker for row in table}
+        tell_left_out(
+            [name for name in texts if name not in there and name[:4] in speakers],
+            f"{self.name}: recordings that the text files name are not below {self.folder()}",
+            "restore them, or go on without",
+        )
+        tell_left_out(
+            [f"{name} {word}" for name, word in said.items() if name in there and _meant(word) != there[name]],
+            f"{self.name}: text files below {self.folder()} say another emotion, or none that there is, and the "
+            "recordings' folders and numbers count",
+            "correct the text files, or move the recordings",
+        )
+
+
+def _meant(word: str) -> str:
+    return _CHINESE.get(word, canonical(word))
+
+
+def _like(folder: str) -> list[str]:
+    """The emotion that a folder is almost called."""
+    if canonical(folder) in EMOTIONS:
+        return []
+    return get_close_matches(folder.casefold(), _ORDER, n=1, cutoff=0.75)
 
 
 def _with_folders(row: Utterance, root: Path) -> Utterance:

@@ -76,8 +76,8 @@ class Protocol(ABC):
         train, validation, how = carve_validation(rest, self.validation, self.seed)
         share = len(validation) / max(1, len(rest))
         if share > 2 * self.validation and not how and speakers_known(rest):
-            asked = f"validation is {self.validation:g}, {share:.2g} of what is not tested validates"
-            which += f" ({asked}: speakers stay whole)"
+            asked = f"where validation asks for {self.validation:.2g}, as speakers stay whole"
+            which += f" ({share:.2g} of what is not tested validates, {asked})"
         return finish(name, train, validation, test, fold, which, f", validation {how}" if how else "")
 
 

@@ -206,6 +206,34 @@ def test_recordings_of_cremad_without_votes(tmp_path):
         assert CremaD(root).read().values("votes") == [None, {"neutral": 1.0}]
 
 
+def test_votes_of_cremad_without_recordings(tmp_path):
+    root = plant(tmp_path, "1001_IEO_NEU_XX.wav")
+    save(tmp_path / "summaryTable.csv", "FileName,VoiceVote\n1001_IEO_NEU_XX,N\n1001_DFA_ANG_XX,A\n")
+    with pytest.warns(UserWarning, match=r"tables of votes name are not below .* \(1: 1001_DFA_ANG_XX\): restore"):
+        assert CremaD(root).read().values("votes") == [{"neutral": 1.0}]
+
+
+def test_texts_of_esd_without_recordings(tmp_path):
+    root = plant(tmp_path, "0011/Angry/0011_000351.wav")
+    save(tmp_path / "0011/0011.txt", "0011_000351\tThe nine.\tAngry\n0011_000352\tThe ten.\tAngry\n")
+    with pytest.warns(UserWarning, match=r"text files name are not below .* \(1: 0011_000352\): restore"):
+        assert Esd(root).read().values("transcript") == ["The nine."]
+
+
+def test_texts_of_esd_that_say_another_emotion(tmp_path):
+    root = plant(tmp_path, "0011/Angry/0011_000351.wav", "0011/Happy/0011_000701.wav", "0001/Sad/0001_001051.wav")
+    save(tmp_path / "0011/0011.txt", "0011_000351\tA\tHapy\n0011_000701\tB\tHappy\n", "utf-16")
+    save(tmp_path / "0001/0001.txt", "0001_001051\t他\t快乐\n", "gb18030")
+    with pytest.warns(UserWarning, match=r"say another emotion.*\(2: .*0011_000351 Hapy.*\): correct"):
+        assert Esd(root).read().values("label") == ["sad", "angry", "happy"]
+
+
+def test_folders_of_esd_that_are_almost_emotions(tmp_path):
+    root = plant(tmp_path, "0011/Hapy/0011_000351.wav")
+    with pytest.warns(UserWarning, match=r"almost emotions.*\(1: Hapy, like happy\): correct their spelling"):
+        assert Esd(root).read().values("label") == ["angry"]
+
+
 def test_an_empty_part_of_emobox(tmp_path):
     folder = tmp_path / "data/mine/fold_1"
     save(folder / "mine_train_fold_1.jsonl", '{"key": "a", "wav": "a.wav", "emo": "sad"}\n')

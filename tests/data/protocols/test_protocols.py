@@ -262,7 +262,7 @@ def test_without_speakers_each_utterance_stands_alone_and_the_name_says_so():
 
 def test_a_validation_part_far_larger_than_asked_for_is_told():
     split = LeaveOneSpeakerOut(validation=0.1).split(table(3))
-    says = "(validation is 0.1, 0.5 of what is not tested validates: speakers stay whole)"
+    says = "(0.5 of what is not tested validates, where validation asks for 0.1, as speakers stay whole)"
     assert split.name == f"leave one speaker out, fold 1 of 3 (tested on c/s0) {says}"
     assert split.whole == "leave one speaker out", "other folds' parts have other sizes"
     assert "validates" not in LeaveOneSpeakerOut(validation=0.1).split(table(12)).name
