@@ -11,7 +11,7 @@ from typing import Any
 
 from emollm.data.corpora.base import FileNameCorpus
 from emollm.data.corpora.faults import Faults
-from emollm.data.corpora.files import find_table, stem_of
+from emollm.data.corpora.files import find_table, stem_of, tell_left_out
 from emollm.data.corpora.rows import mend
 from emollm.data.corpora.text import read_text
 from emollm.data.folders import visible_files
@@ -71,7 +71,14 @@ class Shemo(FileNameCorpus):
                 with faults.gather():
                     texts[name] = mend(read_text(path, fallback="cp1256"))
         faults.check()
-        return super().read().map(lambda row: replace(row, transcript=texts.get(row.id) or None))
+        table = super().read()
+        there = set(table.values("id"))
+        tell_left_out(
+            [name for name in texts if name not in there],
+            f"{self.name}: recordings that transcripts below {folder} name are not there",
+            "restore them, or go on without: the owners have renamed 162",
+        )
+        return table.map(lambda row: replace(row, transcript=texts.get(row.id) or None))
 
 
 def _listed(file: Path, faults: Faults) -> Iterator[tuple[str, str]]:

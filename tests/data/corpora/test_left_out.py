@@ -213,6 +213,13 @@ def test_votes_of_cremad_without_recordings(tmp_path):
         assert CremaD(root).read().values("votes") == [{"neutral": 1.0}]
 
 
+def test_transcripts_of_shemo_without_recordings(tmp_path):
+    root = plant(tmp_path, "female/F21N37.wav")
+    save(tmp_path / "shemo.json", json.dumps({name: {"transcript": "سلام"} for name in ("F21N37", "F21A37")}))
+    with pytest.warns(UserWarning, match=r"transcripts below .* name are not there \(1: F21A37\): restore"):
+        assert Shemo(root).read().values("transcript") == ["سلام"]
+
+
 def test_texts_of_esd_without_recordings(tmp_path):
     root = plant(tmp_path, "0011/Angry/0011_000351.wav")
     save(tmp_path / "0011/0011.txt", "0011_000351\tThe nine.\tAngry\n0011_000352\tThe ten.\tAngry\n")
