@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from difflib import get_close_matches
 from pathlib import Path
@@ -109,7 +109,7 @@ class Esd(FileNameCorpus):
         faults.check()
         root = self.folder()
         placed = table.map(lambda row: _with_folders(replace(row, transcript=texts.get(row.id) or None), root))
-        near = {row.path.parent.name for row in table if row.path}
+        near = {name for row in table if row.path for name in _folders(row.path, root)}
         tell_left_out(
             sorted(f"{name}, like {like[0]}" for name in near if (like := _like(name))),
             f"{self.name}: folders below {root} have names that are almost emotions, and the numbers count there",
@@ -153,9 +153,14 @@ def _like(folder: str) -> list[str]:
     return get_close_matches(folder.casefold(), _ORDER, n=1, cutoff=0.75)
 
 
+def _folders(path: Path, root: Path) -> Sequence[str]:
+    """The two that tell emotion and part."""
+    return parts_of(path.relative_to(root))[-3:-1]
+
+
 def _with_folders(row: Utterance, root: Path) -> Utterance:
     """Folders, where they speak, know better than the number which emotion and part a recording is."""
-    for name in parts_of(row.path.relative_to(root))[-3:-1] if row.path else ():
+    for name in _folders(row.path, root) if row.path else ():
         if canonical(name) in EMOTIONS:
             row = replace(row, label=canonical(name))
         elif name.casefold() == "evaluation":  # the owners' word for what models are chosen on

@@ -235,8 +235,9 @@ def test_texts_of_esd_that_say_another_emotion(tmp_path):
         assert Esd(root).read().values("label") == ["sad", "angry", "happy"]
 
 
-def test_folders_of_esd_that_are_almost_emotions(tmp_path):
-    root = plant(tmp_path, "0011/Hapy/0011_000351.wav")
+@pytest.mark.parametrize("part", ["", "train/"])
+def test_folders_of_esd_that_are_almost_emotions(tmp_path, part):
+    root = plant(tmp_path, f"0011/Hapy/{part}0011_000401.wav")
     with pytest.warns(UserWarning, match=r"almost emotions.*\(1: Hapy, like happy\): correct their spelling"):
         assert Esd(root).read().values("label") == ["angry"]
 
