@@ -10,7 +10,14 @@ from emollm.models.speech_llm import SpeechLLM
 
 LABELS = ["angry", "happy", "sad", "fear", "fearful"]
 TEXTS = ["kids are talking", "", "dogs are sitting by the door " * 3]
-TEMPLATES = ["prompt_first", "audio_transcript", "transcript", "transcript_context", "context_form"]
+TEMPLATES = [
+    "prompt_first",
+    "audio_transcript",
+    "transcript",
+    "transcript_context",
+    "context_form",
+    "transcript_form",
+]
 
 
 def adapted(folder, dropout=0.0, **options):

@@ -104,7 +104,16 @@ def test_the_winner_is_a_template_that_fit_takes(measured, config, tmp_path):
 
 
 @pytest.mark.parametrize(
-    "name", ["transcript", "label_lines", "answer_sentence", "joint", "transcript_context", "context_form"]
+    "name",
+    [
+        "transcript",
+        "label_lines",
+        "answer_sentence",
+        "joint",
+        "transcript_context",
+        "context_form",
+        "transcript_form",
+    ],
 )
 def test_a_template_is_written_as_it_was(name, tmp_path):
     (tmp_path / "t.yaml").write_text(template_text(load_template(name)))
