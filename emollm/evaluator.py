@@ -206,7 +206,12 @@ class Evaluator:
         for ablation in applicable(self.module.inputs):
             if ablation.name in self.ablations:
                 row = self._try("ablation", ablation.name, ablation.title, ablation.about, self._under(ablation))
-                rows.append(_remarked(row, lambda a=ablation: a.remarks(self.data.tested, self.data.seed)))
+                rows.append(
+                    _remarked(
+                        row,
+                        lambda a=ablation: a.remarks(self.data.tested, self.data.seed, self.module.inputs),
+                    )
+                )
         self.trainer.loggers = loggers
         return rows
 

@@ -42,13 +42,18 @@ class Ablation:
     transcribes: bool = False
     exchanges: str | None = None
 
-    def remarks(self, table: UtteranceTable, seed: int) -> list[Remark]:
-        """How far an exchange falls short of what ``about`` says, where the table leaves no better choice.
+    def remarks(self, table: UtteranceTable, seed: int, inputs: Collection[str] = ()) -> list[Remark]:
+        """How far a change falls short of what ``about`` says, where the table leaves no better choice.
 
         Args:
             table: the test part as it is.
             seed: as given to ``change``.
+            inputs: what the model is given, as for ``applicable``.
         """
+        if self.transcribes:
+            told = sum(bool(row.context) for row in table) if "context" in inputs else 0
+            text = "For {n} of {of} the earlier turns that the prompt shows keep the reference's words."
+            return [{"text": text, "n": told, "of": len(table)}]
         if self.exchanges is None:
             return []
         pairs = [(row, other) for row, other in _others(table, self.exchanges, seed) if row.key != other.key]

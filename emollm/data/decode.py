@@ -25,6 +25,9 @@ _BLOCK_SECONDS = 30
 _UNKNOWN_FRAMES = 2**62
 # What programs write that do not know the length of a WAV yet, or as much as that.
 _UNKNOWN_BYTES = 0x7FFF0000
+# How Git LFS's pointers begin, and what none of them exceeds.
+_POINTER = b"version https://git-lfs"
+_POINTER_BYTES = 1000
 # Lossy formats announce a few samples more than they decode to; a file cut off announces many more.
 _CUT_OFF = 0.9
 
@@ -118,6 +121,17 @@ def check_whole(path: Path) -> None:
             file.seek(size + size % 2, os.SEEK_CUR)
 
 
+def is_pointer(path: Path) -> bool:
+    """Whether a file is the few lines that Git LFS leaves in the place of one it has not fetched."""
+    try:
+        if path.stat().st_size > _POINTER_BYTES:
+            return False
+        with path.open("rb") as file:
+            return file.read(len(_POINTER)) == _POINTER
+    except (OSError, ValueError):  # ValueError: a path with a zero byte
+        return False
+
+
 def _check_readable(path: Path) -> None:
     try:
         status = path.stat()
@@ -127,6 +141,8 @@ def _check_readable(path: Path) -> None:
             raise AudioError("not an ordinary file")
         if status.st_size == 0:
             raise AudioError("the file is empty (0 bytes)")
+        if is_pointer(path):
+            raise AudioError("a pointer to a file that Git LFS keeps elsewhere (git lfs pull fetches it)")
         path.open("rb").close()
     except FileNotFoundError as error:
         raise AudioError("there is no such file") from error

@@ -68,6 +68,18 @@ def test_the_exchange_depends_on_the_seed_alone():
     assert len({row.path for row in shuffle(half, 0)}) > 5
 
 
+def test_turns_before_that_keep_the_reference_are_told():
+    (told,) = BY_NAME["asr_transcript"].remarks(
+        TABLE.map(lambda row: replace(row, context=("A: no",))), 0, ["context"]
+    )
+    assert (told["n"], told["of"]) == (40, 40)
+    assert "keep the reference's words" in told["text"]
+    (told,) = BY_NAME["asr_transcript"].remarks(
+        TABLE.map(lambda row: replace(row, context=("A: no",))), 0, ["audio"]
+    )
+    assert told["n"] == 0, "what no prompt shows"
+
+
 def test_one_speaker_alone_gets_another_clip_of_his_own():
     alone = UtteranceTable(row for row in TABLE if row.speaker == "s1")
     changed = BY_NAME["shuffled_audio"].change(alone, 0)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 import re
+import warnings
 from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
@@ -18,7 +19,7 @@ from emollm.data.corpora.emodb import Emodb
 from emollm.data.corpora.emovo import Emovo
 from emollm.data.corpora.esd import Esd
 from emollm.data.corpora.faults import Faults
-from emollm.data.corpora.files import sound_files, stem_of
+from emollm.data.corpora.files import find_table, sound_files, stem_of
 from emollm.data.corpora.ravdess import Ravdess
 from emollm.data.corpora.savee import Savee
 from emollm.data.corpora.shemo import Shemo
@@ -35,7 +36,8 @@ _NAMED: dict[str, type[FileNameCorpus]] = {
     reader.name: reader for reader in (Ased, CremaD, Emodb, Emovo, Esd, Ravdess, Savee, Shemo, Tess, Urdu)
 }
 _IEMOCAP = re.compile(r"Ses(?P<session>\d\d)[FM]_\w+_(?P<letter>[FM])\w*\d+")
-_SPOKEN = re.compile(r"(?P<key>\S+) .*<id=.*,spk=(?P<speaker>[^,>]*),emotion=")
+# Keys may hold blanks (RESD); behind them comes the channel.
+_SPOKEN = re.compile(r"(?P<key>.+?) \d+ .*<id=.*,spk=(?P<speaker>[^,>]*),emotion=")
 _FROM_NAME = ("speaker", "gender", "transcript", "sentence", "language", "session")
 
 
@@ -66,8 +68,9 @@ class EmoBox(Corpus):
     Put right here: label maps that miss the lists' spelling (EmoDB: ``neutral`` and ``Neutral``); speakers of
     IEMOCAP, whom EmoBox takes from the wrong letter; stretches of long files (PAVOQUE), kept in seconds as they
     are written, so that no sample is lost to rounding. Speakers come from the file names, else from
-    ``data.seg.wrd.stm``. Known faults: EmoDB's folds share all ten speakers, and CREMA-D, TESS, ASED and URDU have
-    one split in 75 and 25 % that disregards speakers.
+    ``data.seg.wrd.stm``, but where that gives a recording's own name (MER2023, RESD) or ``Unknown``. Known
+    faults: EmoDB's folds share all ten speakers, and CREMA-D, TESS, ASED and URDU have one split in 75 and 25 %
+    that disregards speakers.
 
     Args:
         root: the folder ``data`` of EmoBox, absolute or below the current folder or ``EMOLLM_DATA``.
@@ -119,7 +122,7 @@ class EmoBox(Corpus):
                         known.parts.setdefault(number, part)
         labels = None
         with faults.gather():
-            labels = _label_map(folder / "label_map.json")
+            labels = _label_map(folder)
         speakers = _speakers(folder / "data.seg.wrd.stm")
         stems = Counter(
             stem_of(PurePosixPath(wav)) for wav in {record.values["wav"] for record in records.values()}
@@ -244,8 +247,14 @@ def _records(file: Path, part: str, faults: Faults) -> Iterator[_Record]:
             faults.add(f"{file}, line {line}: an utterance needs a key and a wav.")
 
 
-def _label_map(file: Path) -> dict[str, str] | None:
-    if not file.is_file():
+def _label_map(folder: Path) -> dict[str, str] | None:
+    file = find_table(folder, "label_map.json", "label_dict.json")  # the other name is EMOVO's
+    if file is None:
+        warnings.warn(
+            f"{folder} has no label_map.json: labels are taken as the lists write them; take the folder data of "
+            "EmoBox as it is.",
+            stacklevel=2,
+        )
         return None
     try:
         content = json.loads(read_text(file))
@@ -270,4 +279,11 @@ def _label(code: object, labels: dict[str, str] | None, record: _Record) -> str 
 def _speakers(file: Path) -> dict[str, str]:
     lines = read_text(file).split("\n") if file.is_file() else []
     matches = (match for match in map(_SPOKEN.match, lines) if match)
-    return {match["key"]: match["speaker"] for match in matches if match["speaker"]}
+    return {match["key"]: match["speaker"] for match in matches if _is_speaker(**match.groupdict())}
+
+
+def _is_speaker(key: str, speaker: str) -> bool:
+    """Whether somebody is named, and not nobody, or the recording itself (its key is ``dataset-name``)."""
+    recording = key.partition("-")[2]
+    own = {recording, stem_of(PurePosixPath(recording))}
+    return bool(speaker) and speaker.casefold() != "unknown" and speaker not in own

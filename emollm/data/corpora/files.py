@@ -7,6 +7,7 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path, PurePath
 
 from emollm.data.audio import find_sound_files
+from emollm.data.decode import is_pointer
 from emollm.data.folders import parts_of, visible_files
 
 _LOSSLESS = (".wav", ".wave", ".flac", ".aif", ".aiff", ".aifc", ".sph", ".nist", ".w64", ".rf64", ".au", ".caf")
@@ -19,8 +20,10 @@ def stem_of(path: PurePath) -> str:
 
 
 def sound_files(folder: Path) -> list[Path]:
-    """Every visible sound file below a folder, those without loss before others, else in sorted order."""
-    return sorted(find_sound_files(folder), key=lambda path: path.suffix.lower() not in _LOSSLESS)
+    """Every visible sound file below a folder sorted: without loss, then others, then pointers of Git LFS."""
+    return sorted(
+        find_sound_files(folder), key=lambda path: (is_pointer(path), path.suffix.lower() not in _LOSSLESS)
+    )
 
 
 def by_stem(files: Iterable[Path]) -> dict[str, Path]:

@@ -54,7 +54,8 @@ class Meld(Corpus):
     Where there are clips, two utterances are left out unless somebody has mended their clips: train dia125_utt3
     does not open (issue 39 of the repository) and dev dia110_utt7 is missing (issues 22, 27). That leaves the
     9988, 1108 and 2610 of the literature. Train dia309_utt0 and test dia38_utt4 and dia220_utt0 are cut wrongly
-    and last minutes (issue 20). Clips without a row (``final_videos_test…`` and others) are passed over.
+    and last minutes (issue 20). Clips without a row (``final_videos_test…`` and others) are passed over, and told
+    in one line.
 
     Dialogues are whole and in order; ``turn`` is the owners' Utterance_ID, which skips numbers. The main cast
     speaks in all three parts. ``session`` is the episode, which parts share too. ``extra`` holds ``sentiment``,
@@ -99,6 +100,16 @@ class Meld(Corpus):
         if not all(tables.values()) or (self.audio and {part for part, _, _ in clips} != set(_PARTS)):
             # MELD.Raw.tar.gz holds an archive a part, and the one of training holds its table too.
             tell_left_out(archives(folder), f"{self.name}: archives below {folder} are not read", "unpack them")
+        listed = {row.path for row in rows}
+        tell_left_out(
+            sorted(
+                path.relative_to(folder).as_posix()
+                for clip, path in clips.items()
+                if tables[clip[0]] and path not in listed and clip not in _BROKEN
+            ),
+            f"{self.name}: clips below {folder} have no row in the tables",
+            "they are passed over, as the owners' archives hold some; mind the tables if they are many",
+        )
         without = [path.relative_to(folder).as_posix() for (part, _, _), path in clips.items() if not tables[part]]
         tell_left_out(
             sorted(without),

@@ -169,7 +169,7 @@ def mend(text: str) -> str:
     (an apostrophe is three odd letters). Of a text that holds both right and broken letters the broken ones that
     are certain are mended.
     """
-    text = text.translate(_QUOTES)
+    text = text.replace("\ufeff", "").translate(_QUOTES)  # files that were joined leave their marks within
     if any(mark in text for mark in ("\u00e2\u20ac", "\u00c3")):
         text = _as_utf8(text) or _BROKEN.sub(lambda match: _as_utf8(match[0]) or match[0], text)
     return " ".join(text.split())

@@ -15,6 +15,7 @@ from emollm.data.corpora.files import find_table, stem_of, tell_left_out
 from emollm.data.corpora.rows import mend
 from emollm.data.corpora.text import read_text
 from emollm.data.folders import visible_files
+from emollm.data.labels import canonical
 from emollm.data.utterance import UtteranceTable
 from emollm.errors import UserError
 
@@ -29,9 +30,10 @@ class Shemo(FileNameCorpus):
     their own experiments. No official split.
 
     Read as ``female/F01A01.wav``: gender and number of the speaker, emotion, count. Transcripts are in
-    ``shemo.json``, else in ``.ort`` files of the same name as the recording, anywhere below the root; 162
-    recordings have none of these, and 162 no recording (issue 2 of the repository: files renamed after
-    relabelling).
+    ``shemo.json`` (a mapping, or a list, for the owners published both; else ``modified_shemo.json``, by
+    others), else in ``.ort`` files of the same name as the recording, anywhere below the root; 162 recordings have
+    none of these, and 162 no recording (issue 2 of the repository: files renamed after relabelling). The file's
+    name tells the emotion; a list that tells another one is warned of.
 
     Args:
         root: the folder of the corpus; the files may lie at any depth, in any sound format.
@@ -60,11 +62,13 @@ class Shemo(FileNameCorpus):
             UserError: when no file is named as the corpus names its files, or transcripts cannot be read.
         """
         faults = Faults()
-        texts: dict[str, str] = {}
+        listed: dict[str, dict[str, Any]] = {}
         folder = self.folder()
         with faults.gather():
-            if file := find_table(folder, "shemo.json"):
-                texts |= _listed(file, faults)
+            if file := find_table(folder, "shemo.json", "modified_shemo.json"):
+                listed = dict(_listed(file, faults))
+        given = {name: facts.get("transcript") for name, facts in listed.items()}
+        texts = {name: mend(text) for name, text in given.items() if isinstance(text, str)}
         for path in visible_files(folder):
             name = stem_of(path).upper()
             if path.suffix.lower() == ".ort" and name not in texts:
@@ -78,19 +82,31 @@ class Shemo(FileNameCorpus):
             f"{self.name}: recordings that transcripts below {folder} name are not there",
             "restore them, or go on without: the owners have renamed 162",
         )
+        said = {name: str(facts.get("emotion") or "") for name, facts in listed.items()}
+        others = [row.id for row in table if canonical(said.get(row.id, "")) not in ("", row.label)]
+        tell_left_out(
+            [f"{name} {said[name]}" for name in others],
+            f"{self.name}: the list below {folder} says another emotion than recordings' names, which count",
+            "correct the list, or the name",
+        )
         return table.map(lambda row: replace(row, transcript=texts.get(row.id) or None))
 
 
-def _listed(file: Path, faults: Faults) -> Iterator[tuple[str, str]]:
-    """Name of the recording and transcript, as ``{"F21N37": {"transcript": …}}`` gives them."""
+def _listed(file: Path, faults: Faults) -> Iterator[tuple[str, dict[str, Any]]]:
+    """Name of the recording and what is said of it: ``{"F21N37": {…}}``, or a list of ``{"id": "F21N37", …}``."""
     try:
         content = json.loads(read_text(file, fallback="cp1256"))
     except json.JSONDecodeError as error:
         raise UserError(f"{file}, line {error.lineno}: not JSON ({error.msg}).") from error
+    if isinstance(content, list) and content:
+        named = [facts for facts in content if isinstance(facts, dict) and facts.get("id")]
+        if len(named) < len(content):
+            faults.add(f"{file}: {len(content) - len(named)} of {len(content)} entries have no id.")
+        content = {str(facts["id"]): facts for facts in named}
     if not isinstance(content, dict):
         raise UserError(f"{file} must map names of recordings to objects with a transcript.")
     for name, facts in content.items():
-        if not isinstance(facts, dict):
+        if isinstance(facts, dict):
+            yield stem_of(Path(name)).upper(), facts
+        else:
             faults.add(f"{file} must map names of recordings to objects with a transcript: '{name}' has none.")
-        elif isinstance(text := facts.get("transcript"), str):
-            yield stem_of(Path(name)).upper(), mend(text)

@@ -144,6 +144,36 @@ def test_stretches_of_long_files(tmp_path):
 
 
 @pytest.mark.parametrize(
+    ("key", "spoken", "speaker"),
+    [
+        ("mer2023-sample_00000001", "sample_00000001", None),
+        ("mer2023-sample_00000001.mp4", "sample_00000001", None),
+        ("mer2023-30_fear_happiness h_160.wav", "30_fear_happiness h_160.wav", None),
+        ("mer2023-30_fear_happiness h_160.wav", "Anna", "Anna"),
+        ("mer2023-a", "Unknown", None),
+    ],
+)
+def test_a_recording_is_not_its_own_speaker(tmp_path, key, spoken, speaker):
+    save_fold(tmp_path, "mer2023", 1, train=line(key, "a.wav", "happy"), test=line("mer2023-x", "x.wav", "happy"))
+    save(tmp_path / "mer2023/label_map.json", '{"happy": "Happy"}')
+    save(
+        tmp_path / "mer2023/data.seg.wrd.stm",
+        f"{key} 1 a 0 1.2 <id={key},lang=en,spk={spoken},emotion=happy> happy\n",
+    )
+    assert EmoBox(str(tmp_path), "mer2023").read().values("speaker") == [speaker, None]
+
+
+def test_the_label_map_of_emovo_has_another_name(tmp_path):
+    names = ["emovo-tri-f1-b1", "emovo-gio-f2-b1"]
+    train, test = (line(name, f"{name[6:]}.wav", name[6:9]) for name in names)
+    save_fold(tmp_path, "emovo", 1, train=train, test=test)
+    with pytest.warns(UserWarning, match=r"emovo has no label_map\.json"):
+        assert EmoBox(str(tmp_path), "emovo").read().values("label") == ["tri", "gio"]
+    save(tmp_path / "emovo/label_dict.json", '{"gio": "Happy", "tri": "Sad"}')
+    assert EmoBox(str(tmp_path), "emovo").read().values("label") == ["sad", "happy"]
+
+
+@pytest.mark.parametrize(
     ("parts", "says"),
     [
         ({"train": FIRST + FIRST}, r"line 2: emodb-03a01Fa is in fold 1 twice, in train and in train"),

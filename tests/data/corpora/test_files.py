@@ -4,9 +4,11 @@ import os
 
 import pytest
 
+from emollm.data.audio import AudioError
 from emollm.data.corpora.faults import Faults
 from emollm.data.corpora.files import by_stem, find_files, find_table, sound_files, stem_of
 from emollm.data.corpora.text import read_text
+from emollm.data.decode import read_header
 from emollm.data.folders import visible_files
 from emollm.errors import UserError
 from tests.data.corpora.planting import plant, save
@@ -36,6 +38,10 @@ def test_what_is_without_loss_goes_first(tmp_path):
     plant(tmp_path, "AudioMP3/a.mp3", "AudioWAV/a.WAV", "AudioMP3/b.mp3")
     found = by_stem(sound_files(tmp_path))
     assert {name: path.suffix for name, path in found.items()} == {"a": ".WAV", "b": ".mp3"}
+    save(tmp_path / "AudioWAV/b.wav", "version https://git-lfs.github.com/spec/v1\noid sha256:ab\nsize 1\n")
+    assert by_stem(sound_files(tmp_path))["b"].suffix == ".mp3", "not the pointer that Git LFS left"
+    with pytest.raises(AudioError, match="a pointer to a file that Git LFS keeps elsewhere"):
+        read_header(tmp_path / "AudioWAV/b.wav")
 
 
 def test_a_table_that_is_there_twice(tmp_path, recwarn):
@@ -53,6 +59,19 @@ def test_chinese_without_a_mark(tmp_path, encoding):
     text = "0003_000001\t打远一看，它们的确很是美丽，让人流连忘返。\t中立\n"
     save(tmp_path / "t.txt", text.replace("\n", "\r\n"), encoding)
     assert read_text(tmp_path / "t.txt") == text
+
+
+@pytest.mark.parametrize("encoding", ["utf-16-le", "utf-16-be", "cp1256", "utf-8"])
+@pytest.mark.parametrize("text", ["میترسیدم", "سلام", "سلام جان من"])
+def test_persian_without_a_mark(tmp_path, encoding, text):
+    text = text.replace("ی", "ي")  # Windows-1256 has the Arabic letter alone
+    save(tmp_path / "t.ort", text, encoding)
+    assert read_text(tmp_path / "t.ort", fallback="cp1256") == text
+
+
+def test_curly_quotes_of_a_mac(tmp_path):
+    save(tmp_path / "t.csv", "a,b\rIt’s,Café\r", "mac_roman")
+    assert read_text(tmp_path / "t.csv") == "a,b\nIt’s,Café\n"
 
 
 def test_encodings_line_by_line(tmp_path):

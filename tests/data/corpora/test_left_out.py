@@ -92,11 +92,28 @@ def test_the_list_of_shemo(tmp_path, encoding):
     assert Shemo(root).read().values("transcript") == ["سلام جان", "سلام", None]
 
 
+@pytest.mark.parametrize("name", ["shemo.json", "modified_shemo.json"])
+def test_the_list_of_shemo_without_names(tmp_path, name):
+    root = plant(tmp_path, "F21N37.wav", "M12H01.wav")
+    rows = [{"id": "F21N37.wav", "transcript": "\ufeffسلام"}, {"id": "M12H01", "emotion": "happy"}]
+    save(tmp_path / name, json.dumps(rows))
+    assert Shemo(root).read().values("transcript") == ["سلام", None]
+
+
+def test_the_list_of_shemo_that_says_another_emotion(tmp_path):
+    root = plant(tmp_path, "F21N37.wav", "M12H01.wav", "M12F01.wav")
+    said = {"F21N37": "neutral", "M12H01": "hapy", "M12F01": "fearful"}
+    save(tmp_path / "shemo.json", json.dumps({name: {"emotion": emotion} for name, emotion in said.items()}))
+    with pytest.warns(UserWarning, match=r"says another emotion.*\(1: M12H01 hapy\): correct"):
+        assert Shemo(root).read().values("label") == ["neutral", "fear", "happy"]
+
+
 @pytest.mark.parametrize(
     ("text", "says"),
     [
         ('{"F21N37": ', r"shemo\.json, line 1: not JSON"),
         ("[]", "must map names of recordings"),
+        ('[{"id": "F21N37"}, {"transcript": "سلام"}, 7]', "2 of 3 entries have no id"),
         ('{"F21N37": "سلام"}', "'F21N37' has none"),
     ],
 )

@@ -80,6 +80,13 @@ def test_a_mended_clip_is_used(tmp_path):
     assert table[4].path == tmp_path / "audio/dev/dia110_utt7.wav"
 
 
+def test_clips_without_a_row_are_spoken_of(tmp_path):
+    save(tmp_path / "train_sent_emo.csv", TRAIN)
+    plant(tmp_path, "train_splits/dia0_utt0.mp4", "train_splits/dia7_utt3.mp4")
+    with pytest.warns(UserWarning, match=r"have no row in the tables \(1: train_splits.dia7_utt3\.mp4\)"):
+        assert len(Meld(str(tmp_path)).read()) == 3
+
+
 def test_clips_of_no_part_are_spoken_of(tmp_path):
     save(tmp_path / "train_sent_emo.csv", TRAIN)
     with pytest.warns(UserWarning, match="1 clips .* lie in no folder that says train"):
