@@ -124,7 +124,8 @@ def check_whole(path: Path) -> None:
 def is_pointer(path: Path) -> bool:
     """Whether a file is the few lines that Git LFS leaves in the place of one it has not fetched."""
     try:
-        if path.stat().st_size > _POINTER_BYTES:
+        status = path.stat()
+        if not stat.S_ISREG(status.st_mode) or status.st_size > _POINTER_BYTES:
             return False
         with path.open("rb") as file:
             return file.read(len(_POINTER)) == _POINTER

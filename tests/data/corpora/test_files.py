@@ -69,6 +69,22 @@ def test_persian_without_a_mark(tmp_path, encoding, text):
     assert read_text(tmp_path / "t.ort", fallback="cp1256") == text
 
 
+@pytest.mark.parametrize("length", [8, 9, 400, 401, 10_000, 10_001])
+@pytest.mark.parametrize(
+    ("piece", "encoding"),
+    [
+        ("déjà vu, ça;happy\n", "cp1252"),
+        ("0003_000001\t打远一看，美丽\t中立\n", "gb18030"),
+        ("میترسیدم ترسی\n".replace("ی", "ي"), "cp1256"),
+        ("a,b,c\n\x1a", "ascii"),
+    ],
+)
+def test_single_bytes_are_not_taken_for_pairs(tmp_path, piece, encoding, length):
+    text = (piece * 10_000)[:length]
+    save(tmp_path / "t.txt", text, encoding)
+    assert read_text(tmp_path / "t.txt", fallback=encoding) == text
+
+
 def test_curly_quotes_of_a_mac(tmp_path):
     save(tmp_path / "t.csv", "a,b\rIt’s,Café\r", "mac_roman")
     assert read_text(tmp_path / "t.csv") == "a,b\nIt’s,Café\n"

@@ -1,6 +1,7 @@
 """Nothing is left out in silence: what one half of a corpus has and the other has not is told by name."""
 
 import json
+import os
 
 import pytest
 
@@ -257,6 +258,13 @@ def test_folders_of_esd_that_are_almost_emotions(tmp_path, part):
     root = plant(tmp_path, f"0011/Hapy/{part}0011_000401.wav")
     with pytest.warns(UserWarning, match=r"almost emotions.*\(1: Hapy, like happy\): correct their spelling"):
         assert Esd(root).read().values("label") == ["angry"]
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="a system without pipes")
+def test_a_pipe_among_recordings_is_not_waited_for(tmp_path):
+    root = plant(tmp_path, "OAF_back_angry.wav")
+    os.mkfifo(tmp_path / "OAF_back_sad.wav")
+    assert len(Tess(root).read()) == 2
 
 
 def test_an_empty_part_of_emobox(tmp_path):
