@@ -40,7 +40,9 @@ def test_folder_without_config(tmp_path):
 
 
 @pytest.mark.parametrize("source", ["", "./x", "../x", "/no/such", "~/no-such", "a/b/c", "a/b/", ".hidden"])
-def test_paths_that_lead_nowhere(source):
+def test_paths_that_lead_nowhere(source, tmp_path, monkeypatch):
+    (tmp_path / "here").mkdir()
+    monkeypatch.chdir(tmp_path / "here")  # whatever lies beside the checkout
     with pytest.raises(UserError, match="There is no folder"):
         resolve(source)
 
