@@ -18,8 +18,18 @@ from emollm.prediction import Prediction
 if TYPE_CHECKING:
     from emollm.modules.base import EmotionModule
 
-BASELINES = ("majority", "probe", "transcript_llm")
-"""Their names on the command line."""
+BASELINES = {
+    "majority": ("majority class", "The most frequent label of the training part, whatever is said."),
+    "probe": (
+        "probe",
+        "The same frozen backbone, statistics over time and a linear head, fitted on this recipe's training part.",
+    ),
+    "transcript_llm": (
+        "transcript-only LLM",
+        "The same LLM and adapter, fitted on this recipe's training part without ever hearing.",
+    ),
+}
+"""By their names on the command line: title and explanation in the report."""
 
 PROBE_EPOCHS = 1
 

@@ -24,11 +24,9 @@ from emollm import weights
 from emollm.arguments import chosen, fault_of, model_is_checkpoint, read_yaml, values_of, with_configs_in_turn
 from emollm.baselines import BASELINES
 from emollm.calibrate import calibrate, file_beside, tell_fault
-from emollm.callbacks.checkpoint import BestCheckpoint, LastCheckpoint
 from emollm.callbacks.settings import settings_of
 from emollm.callbacks.speakers import SpeakerListener, by_folder
 from emollm.callbacks.stop import StopOnSignal
-from emollm.callbacks.summary import TrainingSummary
 from emollm.callbacks.writer import PredictionWriter
 from emollm.data.ablations import ABLATIONS
 from emollm.data.context import with_context
@@ -40,11 +38,11 @@ from emollm.errors import UserError
 from emollm.factory import method_class
 from emollm.modules.base import EmotionModule
 from emollm.modules.processes import refuse_sharding
+from emollm.options import add_options, trainer_defaults
 from emollm.quiet import hush
 
 _NEWEST = ("best", "last", "hpc")
 """What Lightning takes for ``--ckpt_path`` beside a file."""
-_ABLATIONS = [ablation.name for ablation in ABLATIONS]
 
 
 class EmotionCLI(LightningCLI):
@@ -77,7 +75,7 @@ class EmotionCLI(LightningCLI):
             EmotionData,
             save_config_callback=SaveConfigCallback if verb == "fit" else None,
             save_config_kwargs={"overwrite": True},
-            trainer_defaults=_trainer_defaults(verb),
+            trainer_defaults=trainer_defaults(verb),
             seed_everything_default=0,
             auto_configure_optimizers=False,
             load_from_checkpoint_support=False,
@@ -92,54 +90,7 @@ class EmotionCLI(LightningCLI):
 
     def add_arguments_to_parser(self, parser: LightningArgumentParser) -> None:
         """Options beside trainer, model and data."""
-        parser.add_argument(
-            "--method",
-            default=self._model_class.method,
-            help="Which module is meant: emotion_llm, or probe (the baseline).",
-        )
-        parser.link_arguments("model.labels", "data.labels")
-        if self.verb == "predict":
-            parser.add_argument("source", help="A folder (read recursively), a sound file, a list or a table.")
-            parser.add_argument("--output", default="predictions", help="Folder of the CSV and the JSONL.")
-            parser.add_argument(
-                "--restart",
-                type=bool,
-                default=False,
-                help="Begin anew instead of going on where a run stopped.",
-            )
-            parser.add_argument(
-                "--speaker_range",
-                type=bool,
-                default=False,
-                help="Normalise by each speaker's other recordings, which are heard first: a column 'speaker' in "
-                "a table, else one folder a speaker. For models trained with model.speaker_range.",
-            )
-            parser.set_defaults({"data.transcriber": "packaged:whisper-base"})
-        if self.verb == "validate":
-            parser.add_argument(
-                "--calibrate",
-                type=bool,
-                default=False,
-                help="Fit the temperature of the confidences on this part, and keep it beside the checkpoint.",
-            )
-        if self.verb == "test":
-            parser.add_argument(
-                "--ablations",
-                type=list[str] | str,
-                default="all",
-                help="What the model is tested without; each costs a pass over the test part: all, none, or some "
-                f"of {', '.join(_ABLATIONS)}, with commas.",
-            )
-            parser.add_argument(
-                "--baselines",
-                type=list[str] | str,
-                default=["majority", "probe"],
-                help="What the model is held against; probe and transcript_llm are fitted on the training part: "
-                f"all, none, or some of {', '.join(BASELINES)}, with commas.",
-            )
-        # Only fit writes checkpoints, but every verb takes the YAML that a fit was made with.
-        parser.add_lightning_class_args(BestCheckpoint, "best")
-        parser.add_lightning_class_args(LastCheckpoint, "last")
+        add_options(parser, self.verb, self._model_class.method)
 
     def parse_arguments(self, parser: LightningArgumentParser, args: ArgsType) -> None:
         """Parse the arguments that were given, whatever ``sys.argv`` holds."""
@@ -213,7 +164,7 @@ class EmotionCLI(LightningCLI):
 
     def _evaluate(self, verb: str, kwargs: dict[str, Any]) -> None:
         asked = self.config_init[verb]
-        ablations = chosen("--ablations", asked.get("ablations"), _ABLATIONS)
+        ablations = chosen("--ablations", asked.get("ablations"), [ablation.name for ablation in ABLATIONS])
         baselines = chosen("--baselines", asked.get("baselines"), BASELINES)
         split = self.datamodule.read()
         self._load_weights()
@@ -322,15 +273,3 @@ def _without_none(values: Any) -> Any:
     if not isinstance(values, dict):
         return values
     return {key: _without_none(value) for key, value in values.items() if value is not None}
-
-
-def _trainer_defaults(verb: str) -> dict[str, Any]:
-    if verb == "predict":
-        return {"logger": False, "callbacks": []}
-    logger = {
-        "class_path": f"{TensorBoardLogger.__module__}.{TensorBoardLogger.__qualname__}",
-        "init_args": {"save_dir": "runs", "name": verb},
-    }
-    callbacks = [TrainingSummary()] if verb == "fit" else []
-    # TrainingSummary prints a table of its own.
-    return {"logger": logger, "callbacks": callbacks, "enable_model_summary": False}

@@ -28,18 +28,6 @@ from emollm.report.figures import log_rows, save_figures
 from emollm.report.html import write_report
 from emollm.report.tables import comparison_table, metrics_table, per_class_table
 
-_BASELINES = {
-    "majority": ("majority class", "The most frequent label of the training part, whatever is said."),
-    "probe": (
-        "probe",
-        "The same frozen backbone, statistics over time and a linear head, fitted on this recipe's training part.",
-    ),
-    "transcript_llm": (
-        "transcript-only LLM",
-        "The same LLM and adapter, fitted on this recipe's training part without ever hearing.",
-    ),
-}
-
 
 class Evaluator:
     """Measures a module: itself, what it takes from each input (ablations), and what it must beat (baselines).
@@ -227,7 +215,7 @@ class Evaluator:
 
     def _compared(self, tested: list[Prediction]) -> list[Row]:
         return [
-            self._try("baseline", name, *_BASELINES[name], lambda name=name: self._baseline(name, tested))
+            self._try("baseline", name, *baselines.BASELINES[name], lambda name=name: self._baseline(name, tested))
             for name in self.baselines
             if not self._is(name)
         ]
@@ -252,7 +240,7 @@ class Evaluator:
         if name == "transcript_llm" and None in train.values("transcript"):
             raise UserError("not every training utterance has a transcript")
         make = {"probe": baselines.probe, "transcript_llm": baselines.transcript_llm}[name]
-        self._say(f"Baseline: fitting the {_BASELINES[name][0]}.")
+        self._say(f"Baseline: fitting the {baselines.BASELINES[name][0]}.")
         folder = self.folder / "baselines" / name
         return baselines.fit_and_test(*make(self.module), self.data, self.trainer, folder)
 

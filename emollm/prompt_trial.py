@@ -14,7 +14,7 @@ from emollm import baselines, factory, weights
 from emollm.callbacks.checkpoint import BestCheckpoint
 from emollm.callbacks.collect import Collector
 from emollm.cli import EmotionCLI, run
-from emollm.crossval import Job
+from emollm.crossval.job import Job
 from emollm.data.refusals import refuse_empty, why_no_context
 from emollm.data.trained_on import refuse_heard
 from emollm.data.utterance import UtteranceTable

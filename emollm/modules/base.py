@@ -1,4 +1,4 @@
-"""What every emotion LightningModule shares: metrics, optimiser, and checkpoints of trained weights only."""
+"""What every emotion LightningModule shares: its parts by name, the steps, metrics and the optimiser."""
 
 from __future__ import annotations
 
@@ -11,21 +11,18 @@ import torch
 from torch import Tensor, nn
 from torch.optim.lr_scheduler import LambdaLR
 
-from emollm import __version__
 from emollm.data.batch import Batch
 from emollm.data.labels import LabelSet
-from emollm.data.trained_on import Remembered, refuse_another_split, remember
+from emollm.data.trained_on import remember
 from emollm.errors import UserError
 from emollm.evaluation.calibration import Calibration
 from emollm.metrics import FIGURES
-from emollm.models.fingerprint import same_weights
 from emollm.modules.figures import Figures, Scores
 from emollm.modules.hearing import HearingModule
-from emollm.modules.optimization import Optimization, parameter_groups, part_of, rate_at
+from emollm.modules.optimization import Optimization, parameter_groups, rate_at
 from emollm.modules.processes import find_unused_parameters, nothing_learnt, refuse_sharding
-from emollm.modules.same_recipe import check_labels, check_recipe
-from emollm.modules.shapes import check_shapes
 from emollm.modules.speaker_range import SpeakerRange
+from emollm.modules.stored import StoredModule
 from emollm.prediction import Prediction, from_scores
 
 if TYPE_CHECKING:
@@ -34,7 +31,7 @@ if TYPE_CHECKING:
 _PRECISIONS = ("32-true", "bf16-mixed", "16-mixed")
 
 
-class EmotionModule(HearingModule, ABC):
+class EmotionModule(StoredModule, HearingModule, ABC):
     """Base of the modules: they differ in ``build``, ``loss`` and ``score``, and in nothing else.
 
     Args:
@@ -44,11 +41,6 @@ class EmotionModule(HearingModule, ABC):
             which was killed and resumed follows the same loss curve.
         speaker_range: trains on features in their speaker's own range too; None takes them as they are.
     """
-
-    method: str
-    """The name under which the command line knows the module."""
-    answers_in_order = False
-    """Whether trained weights stand for the labels one by one, and not the words of the labels themselves."""
 
     def __init__(
         self,
@@ -62,18 +54,12 @@ class EmotionModule(HearingModule, ABC):
         self.labels = list(self.label_set.names)
         self.optimization = optimization
         self.seed = seed
-        self.recipe: dict[str, Any] | None = None
-        """The constructor's arguments as plain values; whoever builds the module from values sets it."""
         self.name = "untitled"
         """How predictions name this model."""
         self.calibration: Calibration | None = None
         """How confidences are corrected; it comes with stored weights and is not used while they are trained."""
-        self.trained_on: Remembered | None = None
-        """What it was fitted and chosen on; it comes with stored weights, or from a fit."""
         self.shared_out = False
         """Whether several processes hold a part of the LLM each."""
-        self.turns: int | None = None
-        """Earlier turns that its training prompts showed; it comes with stored weights, or from a fit."""
         self.built = False
         self.strict_loading = False
         self.metrics = nn.ModuleDict({part: Figures(self.labels) for part in ("validation", "test")})
@@ -93,10 +79,6 @@ class EmotionModule(HearingModule, ABC):
         """What the model says of a batch."""
 
     @abstractmethod
-    def fingerprints(self) -> dict[str, str]:
-        """Fingerprint of every frozen part, by name."""
-
-    @abstractmethod
     def parts(self) -> dict[str, nn.Module]:
         """The parts by name, for the table of parameters."""
 
@@ -106,11 +88,6 @@ class EmotionModule(HearingModule, ABC):
         Raises:
             UserError: when something does not.
         """
-
-    @property
-    def needs_audio(self) -> bool:
-        """Whether batches must carry waveforms."""
-        return True
 
     @property
     def inputs(self) -> tuple[str, ...]:
@@ -136,10 +113,6 @@ class EmotionModule(HearingModule, ABC):
     def prompt_letters(self) -> int:
         """About how many letters the LLM reads with every utterance beside the utterance's own."""
         return 0
-
-    def portable_recipe(self) -> dict[str, Any]:
-        """The recipe with everything that lies in files of this machine written into it."""
-        return dict(self.recipe or {})
 
     def notes(self) -> list[str]:
         """What a report says of the model beside its numbers, one sentence each."""
@@ -278,82 +251,3 @@ class EmotionModule(HearingModule, ABC):
         stages[-1] = max(length, total / steps - sum(epochs for epochs, _ in stages[:-1])), rate
         schedule = LambdaLR(optimizer, lambda step: rate_at(step, stages, steps, warmup))
         return {"optimizer": optimizer, "lr_scheduler": {"scheduler": schedule, "interval": "step"}}
-
-    # -- checkpoints ----------------------------------------------------------------------------------------
-
-    def trained_names(self) -> set[str]:
-        """Names of the trained weights, and of buffers that training changes."""
-        trained = {name for name, parameter in self.named_parameters() if parameter.requires_grad}
-        buffers = {name for name, _ in self.named_buffers() if part_of(name) == "own"}
-        return trained | {name for name in buffers if not name.startswith("metrics.")}
-
-    def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        """Keep what was trained, and what the frozen parts were."""
-        trained = self.all_trained_names()
-        checkpoint["state_dict"] = {k: v for k, v in checkpoint["state_dict"].items() if k in trained}
-        checkpoint["emollm"] = self.specification()
-
-    def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        """Refuse weights that were trained on something else."""
-        specification = checkpoint.get("emollm")
-        if specification is None:
-            raise UserError("This checkpoint was not written by emollm: it holds no specification.")
-        if "optimizer_states" not in checkpoint:
-            raise UserError("This checkpoint holds weights only: resume from last.ckpt, which lies beside it.")
-        if self._trainer is not None and self.trainer.state.fn == "fit":
-            refuse_another_split(specification.get("trained_on"), self.trainer.datamodule.parts)
-        self.check_weights(set(checkpoint["state_dict"]), specification)
-        check_shapes(self.state_dict(), checkpoint["state_dict"])
-
-    def check_weights(self, names: set[str], specification: dict[str, Any]) -> None:
-        """Hold stored weights against this model.
-
-        Raises:
-            UserError: when the stored model is of another kind, was trained on other frozen weights, or lacks
-                a trained weight.
-        """
-        if specification["method"] != self.method:
-            raise UserError(
-                f"This checkpoint holds a model of method '{specification['method']}', not '{self.method}'."
-            )
-        if self.needs_audio:  # all of it is about what is heard
-            check_recipe(self.recipe or {}, specification["model"])
-        if self.answers_in_order:
-            check_labels(self.labels, specification["labels"])
-        for part, theirs in specification["fingerprints"].items():
-            mine = self.fingerprints().get(part)
-            if mine is not None and not same_weights(mine, theirs):
-                raise UserError(
-                    f"The checkpoint was trained on another {part} (fingerprint {theirs}) than the one given "
-                    f"(fingerprint {mine}): name the same {part} in model.{part}.source."
-                )
-        missing, unexpected = self.all_trained_names() - names, names - self.all_trained_names()
-        if missing or unexpected:
-            example = sorted(missing or unexpected)[0]
-            raise UserError(
-                f"The checkpoint does not fit the model: {len(missing)} trained weights are missing from it "
-                f"and {len(unexpected)} are unknown to the model (for example '{example}'); "
-                "use the interface, adapter and labels it was trained with."
-            )
-
-    def all_trained_names(self) -> set[str]:
-        """Trained weights of all stages; a stage may freeze some of them for a while."""
-        return self.trained_names()
-
-    def specification(self) -> dict[str, Any]:
-        """What a checkpoint or an export says of itself, in plain values."""
-        return {
-            "emollm": __version__,
-            "method": self.method,
-            "model": self.portable_recipe(),
-            "labels": self.labels,
-            "sample_rate": 16_000,
-            "fingerprints": self.fingerprints(),
-            "trained_on": self.trained_on,
-            "context": self.turns,
-        }
-
-    def recall(self, specification: dict[str, Any]) -> None:
-        """Take over what stored weights say of how they were made."""
-        self.trained_on = specification.get("trained_on")
-        self.turns = specification.get("context")

@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Callable
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Literal
 
 import torch
-from lightning.pytorch.callbacks import EarlyStopping
-from lightning.pytorch.strategies import DDPStrategy, SingleDeviceStrategy
 from torch import Tensor, nn
 
 from emollm.data.batch import Batch
@@ -221,21 +218,6 @@ class EmotionLLM(SharedLLM):
         self.known_statistics.forget()
         self.refuse_data(self.trainer.datamodule)
         self.label_loss.learn(self.trainer.datamodule.parts.train)
-        wanted, limit = sum(stage.epochs for stage in self.stages), self.trainer.max_epochs or 0
-        if 0 < limit < wanted:
-            warnings.warn(
-                f"trainer.max_epochs is {limit}, and the stages of the recipe last {wanted} passes: the run ends "
-                "before they do.",
-                stacklevel=1,
-            )
-        warms = any(stage.answer == "head" for stage in self.stages)
-        for callback in self.trainer.callbacks:
-            stops = isinstance(callback, EarlyStopping) and callback.strict
-            if warms and stops and callback.monitor.startswith("val/"):
-                raise UserError(
-                    f"EarlyStopping waits for {callback.monitor}, which a stage with answer: head has not yet: "
-                    "give it strict: false."
-                )
         super().on_fit_start()
 
     def on_fit_end(self) -> None:
@@ -299,13 +281,6 @@ class EmotionLLM(SharedLLM):
         if self._warms_up or self.template.task == "emotion":
             return super().nothing()
         return replace(Scores(None) if self.template.task == "asr" else super().nothing(), transcripts=[])
-
-    @property
-    def _may_merge(self) -> bool:
-        """Whether the adapter may be folded into the LLM: never in a fit, nor where a strategy shards weights."""
-        if self._fits or self.training:
-            return False
-        return self._trainer is None or type(self._trainer.strategy) in (SingleDeviceStrategy, DDPStrategy)
 
     def metric_prefix(self, part: str) -> str:
         """The head's figures stand apart, so that they never choose the best LLM."""

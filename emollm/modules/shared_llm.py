@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Literal
 
+from lightning.pytorch.strategies import DDPStrategy, SingleDeviceStrategy
 from torch import Tensor
 from torch.distributed.tensor import DTensor
 from torch.optim import Optimizer
@@ -40,6 +41,13 @@ class SharedLLM(StagedModule):
     def is_sharded(self) -> bool:
         """Whether the processes share the LLM's weights out among them."""
         return self._trainer is not None and isinstance(self.trainer.strategy, ShardedStrategy)
+
+    @property
+    def _may_merge(self) -> bool:
+        """Whether the adapter may be folded into the LLM: never in a fit, nor where a strategy shards weights."""
+        if self._fits or self.training:
+            return False
+        return self._trainer is None or type(self._trainer.strategy) in (SingleDeviceStrategy, DDPStrategy)
 
     def _refuse_what_is_not_sharded(self) -> None:
         if self.template.task != "emotion" or self.scoring != "tree":

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Iterator
 from typing import Any
 
+from lightning.pytorch.callbacks import EarlyStopping
 from torch import nn
 
 from emollm.data.batch import Batch
+from emollm.errors import UserError
 from emollm.modules.averaging import WeightAverage
 from emollm.modules.base import EmotionModule
 from emollm.modules.optimization import Optimization
@@ -65,6 +68,29 @@ class StagedModule(EmotionModule):
         """A fit begins without a mean; that of a run which is resumed is loaded after this."""
         if stage == "fit":
             self.average, self._stage = WeightAverage(), None
+
+    def on_fit_start(self) -> None:
+        """Hold the trainer against the stages.
+
+        Raises:
+            UserError: when it would wait for a figure that a warm-up does not log.
+        """
+        wanted, limit = sum(stage.epochs for stage in self.stages), self.trainer.max_epochs or 0
+        if 0 < limit < wanted:
+            warnings.warn(
+                f"trainer.max_epochs is {limit}, and the stages of the recipe last {wanted} passes: the run ends "
+                "before they do.",
+                stacklevel=1,
+            )
+        warms = any(stage.answer == "head" for stage in self.stages)
+        for callback in self.trainer.callbacks:
+            stops = isinstance(callback, EarlyStopping) and callback.strict
+            if warms and stops and callback.monitor.startswith("val/"):
+                raise UserError(
+                    f"EarlyStopping waits for {callback.monitor}, which a stage with answer: head has not yet: "
+                    "give it strict: false."
+                )
+        super().on_fit_start()
 
     def on_train_batch_start(self, batch: Batch, batch_idx: int) -> None:
         """Train what this epoch's stage trains; a run resumed within an epoch has no start of epoch."""

@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import argparse
-import json
 import os
 import shlex
-import shutil
 import signal
 import sys
 import time
@@ -15,15 +13,11 @@ from concurrent.futures import Future, ThreadPoolExecutor, as_completed
 from pathlib import Path
 from typing import Any
 
-import yaml
-
-from emollm import __version__
 from emollm.arguments import chosen
 from emollm.errors import UserError
 from emollm.quiet import hush
 from emollm.startup import import_libraries
 
-STATE = "crossval.json"
 _TEST_OPTIONS = ("ablations", "baselines")
 
 
@@ -38,7 +32,10 @@ def main(argv: list[str]) -> int:
     """
     asked, args = _parser().parse_known_args(argv)
     import_libraries()  # which --help does without
-    from emollm.crossval import Folds, Job, folds_of, pairs
+    from emollm.crossval.folds import folds_of, pairs
+    from emollm.crossval.job import Job
+    from emollm.crossval.state import begin, state_of
+    from emollm.crossval.summary import write_all
     from emollm.files import hold
 
     hush()  # Lightning, imported by now, sets its own levels when it is
@@ -48,7 +45,7 @@ def main(argv: list[str]) -> int:
         raise UserError("crossval needs a recipe: emollm crossval --config configs/probe_whisper.yaml.")
     if any(name in ("--ckpt_path", "--model") for name, _ in options):
         raise UserError("crossval takes no --ckpt_path or --model: it goes on by itself where it was stopped.")
-    folds: Folds = folds_of(args)
+    folds = folds_of(args)
     names, seeds = _chosen(asked.folds, folds.names), _seeds(asked.seeds)
     test_args = [_option(name, value) for name in _TEST_OPTIONS if (value := getattr(asked, name)) is not None]
     environment = {} if asked.jobs == 1 else {"OMP_NUM_THREADS": str(_threads(asked.jobs))}
@@ -57,7 +54,8 @@ def main(argv: list[str]) -> int:
     # The processes of the folds inherit it: one that outlives a call killed by SIGKILL still writes there.
     lock = hold(output, "An earlier call, or a fold that outlived it,")
     try:
-        _begin(output, {**_state(asked, args, configs), "data": folds.data}, asked.restart)
+        state = state_of(args, configs, asked.ablations, asked.baselines)
+        begin(output, {**state, "data": folds.data}, asked.restart)
         common = (output, folds.flag, args, test_args, environment, lock)
         jobs = [Job(fold, seed, *common) for seed in seeds for fold in names]
         _run(jobs, asked.jobs)
@@ -67,7 +65,7 @@ def main(argv: list[str]) -> int:
         if done:
             recipe = "\n".join(Path(path).expanduser().read_text(encoding="utf-8") for path in configs)
             command = shlex.join(["emollm", "crossval", *argv])
-            _report([job.tested for job in done], output, command, recipe, len(folds.names), len(seeds))
+            write_all([job.tested for job in done], output, command, recipe, len(folds.names), len(seeds))
     finally:
         if lock is not None:
             os.close(lock)
@@ -150,77 +148,6 @@ def _threads(jobs: int) -> int:
     return max(1, (int(given) if given.isdecimal() else _cores()) // jobs)
 
 
-# -- what was begun -------------------------------------------------------------------------------------------
-
-
-def _state(asked: argparse.Namespace, args: list[str], configs: list[str]) -> dict[str, Any]:
-    """All on which a fold's numbers depend; which folds and seeds are wanted may differ from call to call."""
-    recipes = {path: _text(path) for path in configs}
-    return {
-        "arguments": args,
-        **{name: getattr(asked, name) for name in _TEST_OPTIONS},
-        "emollm": __version__,
-        "configs": recipes,
-        # Templates of prompts, which a recipe or an argument names by their paths.
-        "files": {path: _text(path) for path in _named(args, *map(yaml.safe_load, recipes.values()))},
-    }
-
-
-def _text(path: str) -> str:
-    return Path(path).expanduser().read_text(encoding="utf-8")
-
-
-def _named(*values: Any) -> list[str]:
-    """Every YAML file that is named anywhere in some plain values."""
-    found: list[str] = []
-    for value in values:
-        if isinstance(value, dict):
-            found += _named(*value.values())
-        elif isinstance(value, list):
-            found += _named(*value)
-        elif isinstance(value, str) and (path := value.rpartition("=")[2]).endswith((".yaml", ".yml")):
-            found += [path] if Path(path).expanduser().is_file() else []
-    return found
-
-
-_WRITTEN = ("predictions.csv", "metrics.json", "report.html", "events.out.tfevents.*") + tuple(
-    f"{name}.png" for name in ("confusion_*", "reliability", "emotions", "speakers")
-)
-"""By the report, into the output folder."""
-
-
-def _begin(output: Path, state: dict[str, Any], restart: bool) -> None:
-    """Begin in the output folder, or go on in it if it was begun with the same arguments.
-
-    Raises:
-        UserError: when it was begun with others.
-    """
-    file = output / STATE
-    if file.is_file() and restart:
-        for folder in output.glob("fold_*"):
-            shutil.rmtree(folder)
-        for name in _WRITTEN:  # it would look like the result of the new call
-            for old in output.glob(name):
-                old.unlink()
-    elif file.is_file() and (before := json.loads(file.read_text(encoding="utf-8"))) != state:
-        what = "other arguments or another recipe or template"
-        if {**before, "data": state["data"]} == state:
-            what = "other data" if "data" in before else "an earlier emollm, which did not keep what its data were"
-        if before.get("emollm") != state["emollm"]:
-            what = f"another version of emollm ({before.get('emollm', 'an early one')}, now {state['emollm']})"
-        raise UserError(
-            f"{output} was begun with {what} ({file}): choose another --output, or begin anew with --restart."
-        )
-    elif not file.is_file() and any(output.glob("fold_*")):
-        raise UserError(f"{output} holds folds, but no {STATE}: choose another --output.")
-    scratch = file.with_name(f"{STATE}.part")
-    scratch.write_text(json.dumps(state, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
-    os.replace(scratch, file)
-
-
-# -- running --------------------------------------------------------------------------------------------------
-
-
 def _run(jobs: Sequence[Any], workers: int) -> None:
     """Run what is not done, so many at a time; a line as each is finished.
 
@@ -267,56 +194,3 @@ def _tell(job: Any, done: bool, left: int, seconds: float) -> None:
 def _ua(job: Any) -> str:
     summary = job.tested.content()["summary"]
     return f"UA {100 * summary['result']['ua']:.1f} %" if summary else "no labels were scored"
-
-
-# -- report ---------------------------------------------------------------------------------------------------
-
-
-def _report(tested: list[Any], output: Path, command: str, recipe: str, folds: int, seeds: int) -> None:
-    """Pool, print, and write the report's folder."""
-    from lightning.pytorch.loggers import TensorBoardLogger
-    from rich.console import Console
-
-    from emollm.evaluation.frame import write
-    from emollm.evaluation.pool import pool
-    from emollm.metrics import FIGURES
-    from emollm.report.figures import log_rows, save_figures
-    from emollm.report.html import write_report
-    from emollm.report.tables import comparison_table
-
-    content, frame = pool(tested, f"Cross-validation of {output.resolve().name}", command, recipe)
-    missing = None
-    if len(tested) < folds * seeds:
-        missing = f"{len(tested)} of {folds * seeds} {'folds' if seeds == 1 else 'folds and seeds'}"
-    told = [f"Only {missing} were tested."] if missing else []
-    content["missing"] = " ".join([*told, content["missing"] or ""]).strip() or None
-    write(frame, output / "predictions.csv")
-    for old in output.glob("events.out.tfevents.*"):
-        old.unlink()
-    logger = TensorBoardLogger(output, name="", version="")
-    logger.log_metrics({f"test/{name}": content["summary"]["result"][name] for name in FIGURES})
-    log_rows(content, logger)
-    # Numbers before pictures: whatever a figure runs into, the report is there.
-    written = [output / "predictions.csv", *write_report(content, output)]
-    written += save_figures(content, output, logger)
-    logger.experiment.close()
-    console = Console()
-    console.print(comparison_table(content["rows"]))
-    said = [_sentence(content, missing), *content["notes"], "\n  ".join(["Written:", *map(str, written)])]
-    console.print("\n".join(said), highlight=False, markup=False, soft_wrap=True)
-
-
-def _sentence(content: dict[str, Any], missing: str | None) -> str:
-    ua, summary = content["rows"][0]["folds"]["ua"], content["summary"]
-    low, high = summary["intervals"]["ua"]
-    spread = "" if ua["sd"] is None else f" ± {100 * ua['sd']:.1f}"
-    count = len(ua["values"])
-    over = missing or f"{count} fold{'' if count == 1 else 's'}"
-    line = (
-        f"UA {100 * ua['mean']:.1f}{spread} % over {over}; pooled {100 * summary['result']['ua']:.1f} %, 95 % "
-        f"interval {100 * low:.1f} to {100 * high:.1f} over {summary['intervals_over']}"
-    )
-    if content["seeds"]:
-        seeds = content["seeds"]["ua"]
-        line += f"; {len(seeds['values'])} seeds: {100 * seeds['mean']:.1f} ± {100 * seeds['sd']:.1f} %"
-    return line + "."

@@ -1,6 +1,5 @@
 """`emollm crossval` on tiny models: two of four folds, going on, and a fold that fails."""
 
-import argparse
 import fcntl
 import json
 import os
@@ -16,12 +15,14 @@ import torch
 import yaml
 
 from emollm.__main__ import main
-from emollm.crossval import Job, folds_of, pairs
+from emollm.crossval.folds import folds_of, pairs
+from emollm.crossval.job import Job
+from emollm.crossval.state import state_of
 from emollm.errors import UserError
 from emollm.evaluation import read
 from emollm.files import hold
 from emollm.metrics import from_predictions
-from emollm.verbs.crossval import _all_seeds, _run, _state
+from emollm.verbs.crossval import _all_seeds, _run
 from tests.fake_corpus import write_ravdess
 
 
@@ -96,7 +97,7 @@ def test_seeds_of_earlier_calls_count(tmp_path):
 
 
 def test_other_data_need_another_folder_or_restart(crossed, options, capsys, monkeypatch):
-    monkeypatch.setattr("emollm.crossval.digest", lambda table: "changed")
+    monkeypatch.setattr("emollm.crossval.folds.digest", lambda table: "changed")
     assert crossval(crossed, options) == 2
     assert "was begun with other data" in capsys.readouterr().err
 
@@ -168,12 +169,11 @@ def test_a_changed_template_is_another_recipe(tmp_path):
     """A recipe names templates by their paths; folds of two wordings do not make one result."""
     template = tmp_path / "mine.yaml"
     (tmp_path / "recipe.yaml").write_text(f"model:\n  stages:\n  - prompt: {template}\n")
-    asked = argparse.Namespace(ablations="none", baselines="none")
     states = []
     for text in ("one", "two"):
         template.write_text(text)
-        states.append(_state(asked, [], [str(tmp_path / "recipe.yaml")]))
-        states.append(_state(asked, [f"--model.prompt={template}"], []))
+        states.append(state_of([], [str(tmp_path / "recipe.yaml")]))
+        states.append(state_of([f"--model.prompt={template}"], []))
     assert states[0] != states[2]
     assert states[1] != states[3]
 
@@ -281,7 +281,7 @@ def calls(monkeypatch):
     """Processes that fail at once, with their arguments."""
     calls = []
     monkeypatch.setattr(
-        "emollm.crossval.subprocess.Popen",
+        "emollm.crossval.job.subprocess.Popen",
         lambda args, **more: calls.append((args, more)) or type("P", (), {"wait": lambda self: 1})(),
     )
     return calls

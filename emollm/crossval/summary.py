@@ -1,0 +1,56 @@
+"""The report of a whole cross-validation."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from lightning.pytorch.loggers import TensorBoardLogger
+from rich.console import Console
+
+from emollm.evaluation.frame import write
+from emollm.evaluation.pool import FoldReport, pool
+from emollm.metrics import FIGURES
+from emollm.report.figures import log_rows, save_figures
+from emollm.report.html import write_report
+from emollm.report.tables import comparison_table
+
+
+def write_all(tested: list[FoldReport], output: Path, command: str, recipe: str, folds: int, seeds: int) -> None:
+    """Pool, print, and write the report's folder."""
+    content, frame = pool(tested, f"Cross-validation of {output.resolve().name}", command, recipe)
+    missing = None
+    if len(tested) < folds * seeds:
+        missing = f"{len(tested)} of {folds * seeds} {'folds' if seeds == 1 else 'folds and seeds'}"
+    told = [f"Only {missing} were tested."] if missing else []
+    content["missing"] = " ".join([*told, content["missing"] or ""]).strip() or None
+    write(frame, output / "predictions.csv")
+    for old in output.glob("events.out.tfevents.*"):
+        old.unlink()
+    logger = TensorBoardLogger(output, name="", version="")
+    logger.log_metrics({f"test/{name}": content["summary"]["result"][name] for name in FIGURES})
+    log_rows(content, logger)
+    # Numbers before pictures: whatever a figure runs into, the report is there.
+    written = [output / "predictions.csv", *write_report(content, output)]
+    written += save_figures(content, output, logger)
+    logger.experiment.close()
+    console = Console()
+    console.print(comparison_table(content["rows"]))
+    said = [_sentence(content, missing), *content["notes"], "\n  ".join(["Written:", *map(str, written)])]
+    console.print("\n".join(said), highlight=False, markup=False, soft_wrap=True)
+
+
+def _sentence(content: dict[str, Any], missing: str | None) -> str:
+    ua, summary = content["rows"][0]["folds"]["ua"], content["summary"]
+    low, high = summary["intervals"]["ua"]
+    spread = "" if ua["sd"] is None else f" ± {100 * ua['sd']:.1f}"
+    count = len(ua["values"])
+    over = missing or f"{count} fold{'' if count == 1 else 's'}"
+    line = (
+        f"UA {100 * ua['mean']:.1f}{spread} % over {over}; pooled {100 * summary['result']['ua']:.1f} %, 95 % "
+        f"interval {100 * low:.1f} to {100 * high:.1f} over {summary['intervals_over']}"
+    )
+    if content["seeds"]:
+        seeds = content["seeds"]["ua"]
+        line += f"; {len(seeds['values'])} seeds: {100 * seeds['mean']:.1f} ± {100 * seeds['sd']:.1f} %"
+    return line + "."
