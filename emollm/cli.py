@@ -103,7 +103,7 @@ class EmotionCLI(LightningCLI):
         """Switched off: it would let a checkpoint's hyper-parameters beat flags."""
 
     def instantiate_trainer(self, **kwargs: Any) -> Trainer:
-        """Tell the module its recipe, and run as long as its stages last."""
+        """Tell the module its recipe and its place, and run as long as its stages last."""
         self._dump_config()
         self.model.recipe = self.config_dump["model"]
         config = self._get(self.config_init, "trainer")
@@ -114,6 +114,7 @@ class EmotionCLI(LightningCLI):
             kwargs["max_epochs"] = sum(stage.epochs for stage in getattr(self.model, "stages", [])) or 10
         trainer = super().instantiate_trainer(**kwargs)
         refuse_sharding(trainer.strategy)
+        self.model.place = trainer.strategy.root_device
         trainer.callbacks.append(StopOnSignal())
         return trainer
 

@@ -6,6 +6,7 @@ from copy import deepcopy
 from pathlib import Path
 from typing import Any
 
+import torch
 import yaml
 
 from emollm import weights
@@ -51,9 +52,15 @@ def build(method: str, recipe: dict[str, Any]) -> EmotionModule:
     return module
 
 
-def load(path: str | Path | None = None) -> EmotionModule:
-    """A built module with its weights, from a checkpoint, an exported folder, or (None) the default model."""
+def load(path: str | Path | None = None, place: torch.device = torch.device("cpu")) -> EmotionModule:
+    """A built module with its weights, from a checkpoint, an exported folder, or (None) the default model.
+
+    Args:
+        path: of the stored weights.
+        place: the device that it is moved to.
+    """
     stored = weights.read(path or weights.DEFAULT_MODEL)
     module = build(stored.specification["method"], stored.specification["model"])
+    module.place = place
     weights.apply(stored, module)
-    return module.eval()
+    return module.eval().to(place)

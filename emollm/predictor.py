@@ -140,7 +140,7 @@ def load(
         raise UserError(
             f"device is {device!r}, which is not here: give cpu, or cuda where there is a GPU."
         ) from error
-    return Predictor(factory.load(path).to(place), transcriber)
+    return Predictor(factory.load(path, place), transcriber)
 
 
 def _given(source: Any) -> str | Path | pd.DataFrame | list[Any]:

@@ -19,7 +19,7 @@ MODEL = {
     "layers": "concat",
     "interface": "emollm.models.interfaces.StatisticsInterface",
     "llm.source": "packaged:smollm2-135m-instruct",
-    "llm.dtype": "bfloat16",
+    "llm.dtype": "auto",
     "llm.adapter.targets": "[q_proj, v_proj]",
     "prompt": "audio_transcript",
 }

@@ -14,6 +14,7 @@ from emollm.models.attention import attention
 from emollm.models.fingerprint import fingerprint
 from emollm.models.fusion import Fused
 from emollm.models.merging import Merging
+from emollm.models.precision import Precision, dtype_of
 from emollm.models.prefix import PrefixCache, with_past
 from emollm.models.sources import readable_errors, resolve
 
@@ -41,8 +42,9 @@ class LLMSpec:
 
     source: str = "packaged:smollm2-135m-instruct"
     """Hub id, local folder, or ``packaged:NAME``."""
-    dtype: Literal["float32", "bfloat16"] = "float32"
-    """Precision of the frozen weights; the adapter stays in float32."""
+    dtype: Precision = "float32"
+    """Precision of the frozen weights; the adapter stays in float32. ``auto`` is bfloat16 where the machine
+    computes in it, which is faster and coarser, and float32 where it would only imitate it."""
     quantization: Literal["none", "8bit", "4bit"] = "none"
     """Load the frozen weights in 8 or 4 bits (needs a GPU and ``emollm[quantization]``)."""
     adapter: AdapterSpec = field(default_factory=AdapterSpec)
@@ -180,19 +182,23 @@ class CausalLM(nn.Module):
         return self
 
 
-def load_llm(spec: LLMSpec) -> CausalLM:
+def load_llm(spec: LLMSpec, device: torch.device = torch.device("cpu")) -> CausalLM:
     """Load a language model, freeze it, and put the adapter on it.
+
+    Args:
+        spec: which one, and how.
+        device: where it will be; it is loaded on the CPU.
 
     Raises:
         UserError: when the weights cannot be had, or the adapter's targets are not in the model.
     """
     from transformers import AutoModelForCausalLM, AutoTokenizer
 
-    path = resolve(spec.source)
+    path, dtype = resolve(spec.source), dtype_of(spec.dtype, device, "model.llm.dtype")
     with readable_errors(path, "the language model"):
         tokenizer = AutoTokenizer.from_pretrained(path)
         model = AutoModelForCausalLM.from_pretrained(
-            path, dtype=getattr(torch, spec.dtype), quantization_config=_quantization(spec)
+            path, dtype=dtype, quantization_config=_quantization(spec, dtype)
         )
     if tokenizer.eos_token_id is None:
         raise UserError(f"The tokenizer of '{spec.source}' has no end-of-sequence token, so answers cannot end.")
@@ -258,7 +264,7 @@ def _last_layers(model: Any, adapter: AdapterSpec) -> list[int] | None:
     return list(range(depth - number, depth))
 
 
-def _quantization(spec: LLMSpec) -> Any:
+def _quantization(spec: LLMSpec, dtype: torch.dtype) -> Any:
     if spec.quantization == "none":
         return None
     try:
@@ -272,6 +278,4 @@ def _quantization(spec: LLMSpec) -> Any:
 
     if spec.quantization == "8bit":
         return BitsAndBytesConfig(load_in_8bit=True)
-    return BitsAndBytesConfig(
-        load_in_4bit=True, bnb_4bit_quant_type="nf4", bnb_4bit_compute_dtype=getattr(torch, spec.dtype)
-    )
+    return BitsAndBytesConfig(load_in_4bit=True, bnb_4bit_quant_type="nf4", bnb_4bit_compute_dtype=dtype)

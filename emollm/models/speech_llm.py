@@ -194,9 +194,10 @@ def build_speech_llm(
     scoring: str = "tree",
     padding_side: PaddingSide = "left",
     normalize: bool = True,
+    device: torch.device = torch.device("cpu"),
 ) -> SpeechLLM:
-    """Load the frozen parts and join them; without a backbone the model reads text only."""
-    language_model = load_llm(llm)
+    """Load the frozen parts for a device and join them; without a backbone the model reads text only."""
+    language_model = load_llm(llm, device)
     audio = None
     if backbone is not None:
         encoder = load_backbone(backbone)

@@ -60,6 +60,8 @@ class EmotionModule(StoredModule, HearingModule, ABC):
         """How confidences are corrected; it comes with stored weights and is not used while they are trained."""
         self.shared_out = False
         """Whether several processes hold a part of the LLM each."""
+        self.place = torch.device("cpu")
+        """Where it will run; whoever builds the module before a trainer has it sets it."""
         self.built = False
         self.strict_loading = False
         self.metrics = nn.ModuleDict({part: Figures(self.labels) for part in ("validation", "test")})
@@ -149,6 +151,8 @@ class EmotionModule(StoredModule, HearingModule, ABC):
         if self._trainer is not None:
             refuse_sharding(self.trainer.strategy)
         if not self.built:
+            if self._trainer is not None:
+                self.place = self.trainer.strategy.root_device
             self.build()
             self.make_ranges()
             self.built = True

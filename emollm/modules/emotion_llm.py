@@ -127,6 +127,7 @@ class EmotionLLM(SharedLLM):
             self.padding_side,
             # Ranges normalise frames, then channels; a second norm of frames would undo the channels'.
             normalize=self.speaker_range is None,
+            device=self.place,
         )
         hidden = self.shuffle_labels, self.transcript_dropout
         self.asking = Asking(self.model.llm, self.labels, *hidden, self.label_loss)
@@ -210,6 +211,16 @@ class EmotionLLM(SharedLLM):
             for stage, template in zip(recipe.get("stages") or [], self.stage_templates, strict=False)
         ]
         return {**recipe, "prompt": self.template.to_dict(), "stages": stages or None}
+
+    def notes(self) -> list[str]:
+        """The LLM's precision, where the recipe leaves it to the machine."""
+        if self.llm.dtype != "auto":
+            return super().notes()
+        dtype = str(self.model.llm.embed.weight.dtype).removeprefix("torch.")
+        why = (
+            "in which this machine computes" if dtype == "bfloat16" else "for this machine only imitates bfloat16"
+        )
+        return [*super().notes(), f"The LLM's frozen weights are in {dtype}, {why}."]
 
     # -- stages ---------------------------------------------------------------------------------------------
 

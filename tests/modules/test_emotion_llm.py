@@ -6,6 +6,7 @@ import pandas as pd
 import pytest
 import torch
 import yaml
+from lightning.pytorch.strategies import SingleDeviceStrategy
 
 from emollm.data.utterance import Utterance, UtteranceTable
 from emollm.errors import UserError
@@ -257,6 +258,23 @@ def test_a_text_prompt_decodes_no_sound(tiny_llama, tmp_path, monkeypatch):
     rows = pd.read_csv(tested / "predictions.csv")
     assert rows["label"].notna().all()
     assert len(rows) == 3
+
+
+@pytest.mark.parametrize(("able", "dtype"), [(True, "bfloat16"), (False, "float32")])
+def test_a_precision_left_to_the_machine_is_that_of_the_runs_device_and_told(
+    tiny_llama, tmp_path, monkeypatch, able, dtype
+):
+    """Also where weights are put into the model before a trainer runs it, as test does."""
+    asked, place = [], torch.device("cpu", 0)
+    monkeypatch.setattr(SingleDeviceStrategy, "root_device", property(lambda _: place))
+    monkeypatch.setattr("emollm.models.precision.computes_bfloat16", lambda one: asked.append(one) or able)
+    llm = {"source": str(tiny_llama), "dtype": "auto", "adapter": {"rank": 4}}
+    config = text_recipe(tmp_path, tiny_llama, model={"llm": llm})
+    last = run(tmp_path, "fit", "--config", config) / "checkpoints" / "last.ckpt"
+    tested = run(tmp_path, "test", "--config", config, "--ckpt_path", last, "--baselines", "none")
+    assert asked == [place, place], "once in the fit, once in the test"
+    notes = json.loads((tested / "metrics.json").read_text())["notes"]
+    assert any(f"frozen weights are in {dtype}" in note for note in notes)
 
 
 def test_corpora_are_mixed_and_labels_balanced(tiny_llama, tmp_path, monkeypatch):
