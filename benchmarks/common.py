@@ -40,10 +40,11 @@ def clips(folder: Path, number: int, seconds: float, spread: float = 0.5) -> lis
     return files
 
 
-def shipped(encoder: str | None = None, **llm: Any) -> EmotionModule:
+def shipped(device: torch.device, encoder: str | None = None, **llm: Any) -> EmotionModule:
     """The default model with its weights.
 
     Args:
+        device: where it runs.
         encoder: its precision, if another one.
         llm: other settings of the LLM (``dtype``…).
     """
@@ -52,8 +53,9 @@ def shipped(encoder: str | None = None, **llm: Any) -> EmotionModule:
     recipe["backbone"].update({"dtype": encoder} if encoder else {})
     recipe["llm"].update(llm)
     module = factory.build(stored.specification["method"], recipe)
+    module.place = device
     weights.apply(stored, module)
-    return module.eval()
+    return module.eval().to(device)
 
 
 def seconds_of(work: Callable[[], Any], repeats: int = 3, warm: bool = True) -> float:

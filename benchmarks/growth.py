@@ -56,7 +56,7 @@ def main() -> None:
             rows.append(
                 {"what": f"{number} files, emollm predict", "clips/s": number / seconds, "peak GB": peak / 1e9}
             )
-        module = shipped()
+        module = shipped(torch.device("cpu"))
         with torch.inference_mode():
             for seconds in (1, 3, 10, 30):
                 (file,) = clips(Path(scratch) / f"{seconds}s", 1, seconds, spread=0.0)

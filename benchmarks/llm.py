@@ -39,7 +39,7 @@ def main() -> None:
         ("bfloat16, beginning kept", "bfloat16", False, "tree", True, False),
     ]
     for name, dtype, compiled, scoring, reuse, merged in settings:
-        module = shipped(dtype=dtype, compile=compiled).to(device)
+        module = shipped(device, dtype=dtype, compile=compiled)
         module.model.reuse, module.model.scoring = reuse, scoring
         with torch.inference_mode():
             inputs = [_inputs(module, batch) for batch in batches]

@@ -2,9 +2,10 @@
 
 python benchmarks/predict.py [--clips 64] [--seconds 3] [--batch 8] [--asr yes] [--output predict.json]
 
-Each precision is measured for both ways; as shipped, the encoder is in float32 and the LLM in bfloat16. Also
-printed: by how much the label scores of the fast path (a prompt's beginning kept, adapter merged, label tree,
-batches by length) differ from those of the plain path (one clip, one label, every token anew), both in float32.
+Each precision is measured for both ways; as shipped, the encoder is in float32, and the LLM in bfloat16 where the
+machine computes in it, else in float32 too. Also printed: by how much the label scores of the fast path (a prompt's
+beginning kept, adapter merged, label tree, batches by length) differ from those of the plain path (one clip, one
+label, every token anew), both in float32.
 """
 
 from __future__ import annotations
@@ -20,12 +21,13 @@ from emollm.data import audio
 from emollm.data.batch import Batch, Collate, Item
 from emollm.data.transcripts import DEFAULT as TRANSCRIBER
 from emollm.data.utterance import Utterance
+from emollm.models.precision import Precision, dtype_of
 from emollm.models.transcribe import Transcriber
 from emollm.modules.base import EmotionModule
 from emollm.predictor import Predictor
 
 _PRECISIONS = [
-    ("as shipped", "float32", "bfloat16"),
+    ("as shipped", "float32", "auto"),
     ("all in bfloat16", "bfloat16", "bfloat16"),
     ("all in float32", "float32", "float32"),
 ]
@@ -46,7 +48,7 @@ def main() -> None:
             rates = {"clips/s": len(files) / seconds, "real-time factor": seconds / total}
             rows.append({"stage": name, "ms a clip": 1000 * seconds / len(files), **rates, "peak GB": memory})
 
-        module = shipped().to(device)
+        module = shipped(device)
         decoding = seconds_of(lambda: [audio.load(file) for file in files], asked.repeats)
         hearing, joining, full = _stages(module, [batch.to(device) for batch in batches], asked.repeats)
         add("decode and resample", decoding)
@@ -59,7 +61,7 @@ def main() -> None:
             recognising = seconds_of(lambda: [transcriber(w.numpy()) for w in waves], 1, warm=False)
             add("ASR, where no text is kept", recognising)
         for name, encoder, llm in _PRECISIONS:
-            module = shipped(encoder, dtype=llm).to(device)
+            module = shipped(device, encoder, dtype=llm)
             predictor = Predictor(module, transcriber="none", batch_size=asked.batch)
             ours = seconds_of(lambda p=predictor: p.predict(files), asked.repeats)
             add(f"emollm, {name}", ours, peak_gb())
@@ -91,7 +93,7 @@ def _stages(module: EmotionModule, batches: list[Batch], repeats: int) -> tuple[
 
 @torch.inference_mode()
 def _difference(batches: list[Batch], device: torch.device) -> float:
-    fast, plain = shipped(dtype="float32").to(device), shipped(dtype="float32").to(device)
+    fast, plain = shipped(device, dtype="float32"), shipped(device, dtype="float32")
     plain.model.reuse, plain.model.scoring, plain.model.padding_side = False, "plain", "right"
     largest = 0.0
     for batch in batches[:2]:
@@ -111,9 +113,9 @@ def _prompt(module: EmotionModule, batch: Batch) -> tuple:
 
 
 @torch.inference_mode()
-def _peers(files: list[Path], batch: int, encoder: str, llm: str, device: torch.device) -> None:
+def _peers(files: list[Path], batch: int, encoder: str, llm: Precision, device: torch.device) -> None:
     precise = getattr(torch, encoder)
-    model, mel = peers.model(getattr(torch, llm), device, precise), peers.extractor()
+    model, mel = peers.model(dtype_of(llm, device, "the LLM"), device, precise), peers.extractor()
     for start in range(0, len(files), batch):
         waves = [audio.load(file) for file in files[start : start + batch]]
         made = {name: value.to(device) for name, value in peers.inputs(waves, mel, precise).items()}

@@ -24,6 +24,7 @@ from emollm.data.batch import Batch, Collate, UtteranceDataset
 from emollm.data.encode import fill
 from emollm.data.features import FeatureStore
 from emollm.data.utterance import Utterance, UtteranceTable
+from emollm.models.precision import dtype_of
 
 
 def main() -> None:
@@ -36,7 +37,7 @@ def main() -> None:
         rate = asked.clips / seconds_of(work, repeats, warm=False)
         rows.append({"pass": name, "clips/s": rate, "peak GB": peak_gb()})
 
-    module = shipped().to(device)
+    module = shipped(device)
     labels = {label: index for index, label in enumerate(module.labels)}
     optimizer = torch.optim.AdamW([p for p in module.parameters() if p.requires_grad])
     with tempfile.TemporaryDirectory() as scratch:
@@ -85,9 +86,9 @@ def _together(rows: list[dict[str, Any]], passes: dict[str, int], how: str) -> d
 
 
 def _peers(files: list[Path], batch: int, device: torch.device) -> Callable[[], None]:
-    mel = peers.extractor()
+    mel, dtype = peers.extractor(), dtype_of("auto", device, "theirs")
     lora = LoraConfig(r=8, lora_alpha=16, target_modules=r".*language_model.*\.(q_proj|v_proj)")
-    model = get_peft_model(peers.model(torch.bfloat16, device), lora)
+    model = get_peft_model(peers.model(dtype, device), lora)
     for name, parameter in model.named_parameters():
         if "multi_modal_projector" in name:
             parameter.requires_grad_(True)
@@ -96,7 +97,7 @@ def _peers(files: list[Path], batch: int, device: torch.device) -> Callable[[], 
     def work() -> None:
         for start in range(0, len(files), batch):
             waves = [audio.load(file) for file in files[start : start + batch]]
-            made = {k: v.to(device) for k, v in peers.inputs(waves, mel, torch.bfloat16).items()}
+            made = {k: v.to(device) for k, v in peers.inputs(waves, mel, dtype).items()}
             ids = made["input_ids"]
             answer = torch.arange(ids.shape[1], device=device) >= ids.shape[1] - 3
             loss = model(**made, labels=ids.masked_fill(~answer, -100)).loss
