@@ -3,9 +3,9 @@
 python benchmarks/predict.py [--clips 64] [--seconds 3] [--batch 8] [--asr yes] [--output predict.json]
 
 Each precision is measured for both ways; as shipped, the encoder is in float32, and the LLM in bfloat16 where the
-machine computes in it, else in float32 too. Also printed: by how much the label scores of the fast path (a prompt's
-beginning kept, adapter merged, label tree, batches by length) differ from those of the plain path (one clip, one
-label, every token anew), both in float32.
+machine computes in it, else in float32 too. Also printed: by how much the label scores of the fast path (a
+prompt's beginning kept, adapter merged, label tree, batches by length) differ from those of the plain path (one
+clip, one label, every token anew), both in float32.
 """
 
 from __future__ import annotations

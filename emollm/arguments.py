@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
+from itertools import zip_longest
 from pathlib import Path
 from typing import Any
 
@@ -68,7 +69,7 @@ def _choices(text: str) -> str:
     return re.sub(kinds, listed, text)
 
 
-def chosen(option: str, asked: str | Sequence[str] | None, known: Sequence[str]) -> list[str]:
+def chosen(option: str, asked: str | Sequence[str] | None, known: Collection[str]) -> list[str]:
     """Names that an option asks for.
 
     Args:
@@ -102,9 +103,31 @@ def _is_yaml(value: str) -> bool:
 
 
 def values_of(args: list[str], *names: str) -> list[str]:
-    """Values of an option, written ``--name value`` or ``--name=value``."""
-    spaced = [args[i + 1] for i, arg in enumerate(args[:-1]) if arg in names]
-    return spaced + [arg.partition("=")[2] for arg in args if arg.partition("=")[0] in names and "=" in arg]
+    """Values of an option in their order, written ``--name value`` or ``--name=value``."""
+    found = []
+    for arg, after in zip_longest(args, args[1:]):
+        name, equals, value = arg.partition("=")
+        if name in names and (equals or after is not None):
+            found.append(value if equals else after)
+    return found
+
+
+def pairs(args: Sequence[str]) -> list[tuple[str, str]]:
+    """All options and their values, written ``--name value`` or ``--name=value``.
+
+    Raises:
+        UserError: when a value belongs to none.
+    """
+    found: list[tuple[str, str]] = []
+    for arg in args:
+        if arg.startswith("--") or arg == "-c":
+            name, _, value = arg.partition("=")
+            found.append((name, value))
+        elif found and not found[-1][1]:
+            found[-1] = (found[-1][0], arg)
+        else:
+            raise UserError(f"'{arg}' belongs to no option: write --name value, or --name=value.")
+    return found
 
 
 def in_turn(configs: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:

@@ -165,7 +165,7 @@ class EmotionCLI(LightningCLI):
 
     def _evaluate(self, verb: str, kwargs: dict[str, Any]) -> None:
         asked = self.config_init[verb]
-        ablations = chosen("--ablations", asked.get("ablations"), [ablation.name for ablation in ABLATIONS])
+        ablations = chosen("--ablations", asked.get("ablations"), ABLATIONS)
         baselines = chosen("--baselines", asked.get("baselines"), BASELINES)
         split = self.datamodule.read()
         self._load_weights()

@@ -57,7 +57,7 @@ def add_options(parser: LightningArgumentParser, verb: str, method: str) -> None
             type=list[str] | str,
             default="all",
             help="What the model is tested without; each costs a pass over the test part: all, none, or some "
-            f"of {', '.join(ablation.name for ablation in ABLATIONS)}, with commas.",
+            f"of {', '.join(ABLATIONS)}, with commas.",
         )
         parser.add_argument(
             "--baselines",

@@ -12,7 +12,7 @@ from typing import Any
 import yaml
 from jsonargparse import ActionConfigFile, ArgumentError, ArgumentParser
 
-from emollm.arguments import fault_of, in_turn, read_yaml
+from emollm.arguments import fault_of, in_turn, pairs, read_yaml
 from emollm.data.datamodule import EmotionData
 from emollm.data.digest import digest
 from emollm.data.validate import check
@@ -72,20 +72,6 @@ def folds_of(args: Sequence[str]) -> Folds:
     # A label outside of the set would end each fold by itself, one of them after its fit.
     check(table.where(lambda row: row.label is not None), data.labels, False, False)
     return Folds([str(fold) for fold in folds], flag, digest(table))
-
-
-def pairs(args: Sequence[str]) -> list[tuple[str, str]]:
-    """Options and their values, written ``--name value`` or ``--name=value``."""
-    found: list[tuple[str, str]] = []
-    for arg in args:
-        if arg.startswith("--") or arg == "-c":
-            name, _, value = arg.partition("=")
-            found.append((name, value))
-        elif found and not found[-1][1]:
-            found[-1] = (found[-1][0], arg)
-        else:
-            raise UserError(f"'{arg}' belongs to no option: 'emollm crossval --help' shows how they are written.")
-    return found
 
 
 def _data_of(recipe: dict[str, Any]) -> dict[str, Any]:

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import json
-import os
 import shutil
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +12,7 @@ import yaml
 
 from emollm import __version__
 from emollm.errors import UserError
+from emollm.files import write_text
 
 STATE = "crossval.json"
 _WRITTEN = ("predictions.csv", "metrics.json", "report.html", "events.out.tfevents.*") + tuple(
@@ -20,22 +21,18 @@ _WRITTEN = ("predictions.csv", "metrics.json", "report.html", "events.out.tfeven
 """By the report, into the output folder."""
 
 
-def state_of(
-    args: list[str], configs: list[str], ablations: str | None = None, baselines: str | None = None
-) -> dict[str, Any]:
+def state_of(args: list[str], configs: list[str], tests: Mapping[str, str | None]) -> dict[str, Any]:
     """All on which a fold's numbers depend; which folds and seeds are wanted may differ from call to call.
 
     Args:
         args: of the fits.
         configs: paths of their recipes, which stand among the arguments.
-        ablations: as asked for, of the tests.
-        baselines: as asked for, of the tests.
+        tests: what is asked of the tests alone, by option.
     """
     recipes = {path: _text(path) for path in configs}
     return {
         "arguments": args,
-        "ablations": ablations,
-        "baselines": baselines,
+        **tests,
         "emollm": __version__,
         "configs": recipes,
         # Templates of prompts, which a recipe or an argument names by their paths.
@@ -84,6 +81,4 @@ def begin(output: Path, state: dict[str, Any], restart: bool) -> None:
         )
     elif not file.is_file() and any(output.glob("fold_*")):
         raise UserError(f"{output} holds folds, but no {STATE}: choose another --output.")
-    scratch = file.with_name(f"{STATE}.part")
-    scratch.write_text(json.dumps(state, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
-    os.replace(scratch, file)
+    write_text(file, json.dumps(state, indent=2, ensure_ascii=False) + "\n")

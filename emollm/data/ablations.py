@@ -75,7 +75,7 @@ class Ablation:
 
 def applicable(inputs: Collection[str]) -> list[Ablation]:
     """The ablations that mean something to a model with these inputs (``audio``, ``transcript``, ``context``)."""
-    return [ablation for ablation in ABLATIONS if ablation.inputs <= set(inputs)]
+    return [ablation for ablation in ABLATIONS.values() if ablation.inputs <= set(inputs)]
 
 
 def _hide_words(table: UtteranceTable, seed: int) -> UtteranceTable:
@@ -138,7 +138,7 @@ def _other(row: Utterance, rows: list[Utterance], seed: int) -> Utterance:
 
 _BOTH = frozenset({"audio", "transcript"})
 
-ABLATIONS = (
+_ALL = (
     Ablation(
         "audio",
         "audio only",
@@ -193,3 +193,6 @@ ABLATIONS = (
         _hide_cues,
     ),
 )
+
+ABLATIONS = {ablation.name: ablation for ablation in _ALL}
+"""By their names on the command line."""

@@ -9,7 +9,7 @@ from typing import Any
 from emollm.data.copies import copies_and_overlaps
 from emollm.data.features import FeatureStore
 from emollm.data.near_copies import near_copies, signature_store
-from emollm.data.overlap import Overlap, sentences
+from emollm.data.overlap import Overlap, lines_of
 from emollm.data.protocols.base import Split
 from emollm.data.protocols.speakers import voices
 from emollm.data.utterance import Utterance, UtteranceTable
@@ -32,8 +32,8 @@ class Audit:
     def lines(self) -> list[str]:
         """Plain sentences for the person who reads the scores."""
         return [
-            *sentences(self.test, "test", always=True),
-            *sentences(self.validation, "validation", always=False),
+            *lines_of(self.test, "test", always=True),
+            *lines_of(self.validation, "validation", always=False),
         ]
 
     def to_dict(self) -> dict[str, Any]:

@@ -48,7 +48,7 @@ def copies_and_overlaps(
 
 
 class _Stretches:
-    """Those of one file in training, in order: thousands are not looked through for each one that is tested."""
+    """Those of one file in the first table, in order: thousands are not looked through for each of the second."""
 
     def __init__(self, rows: list[Utterance]) -> None:
         self.same = {(row.start, row.end): row for row in reversed(rows)}

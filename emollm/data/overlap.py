@@ -42,7 +42,7 @@ class Overlap:
     dialogues: list[str] = field(default_factory=list)
 
 
-def sentences(overlap: Overlap, part: str, always: bool) -> list[str]:
+def lines_of(overlap: Overlap, part: str, always: bool) -> list[str]:
     """Plain sentences about one part.
 
     Args:

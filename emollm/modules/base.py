@@ -32,7 +32,7 @@ _PRECISIONS = ("32-true", "bf16-mixed", "16-mixed")
 
 
 class EmotionModule(StoredModule, HearingModule, ABC):
-    """Base of the modules: they differ in ``build``, ``loss`` and ``score``, and in nothing else.
+    """Base of the modules: they differ in what is abstract here, in ``StoredModule`` and in ``HearingModule``.
 
     Args:
         labels: the closed label set: a name, or labels in the order in which prompts show them.
@@ -90,6 +90,11 @@ class EmotionModule(StoredModule, HearingModule, ABC):
         Raises:
             UserError: when something does not.
         """
+
+    @property
+    def needs_audio(self) -> bool:
+        """Whether batches must carry waveforms."""
+        return True
 
     @property
     def inputs(self) -> tuple[str, ...]:

@@ -222,7 +222,7 @@ class EmotionLLM(SharedLLM):
         )
         return [*super().notes(), f"The LLM's frozen weights are in {dtype}, {why}."]
 
-    # -- stages ---------------------------------------------------------------------------------------------
+    # -- fit ------------------------------------------------------------------------------------------------------
 
     def on_fit_start(self) -> None:
         """Look at the training labels, then hear every training speaker once."""

@@ -70,7 +70,7 @@ class StagedModule(EmotionModule):
             self.average, self._stage = WeightAverage(), None
 
     def on_fit_start(self) -> None:
-        """Hold the trainer against the stages.
+        """Hold the trainer against the stages, and tell of a run that ends before they do.
 
         Raises:
             UserError: when it would wait for a figure that a warm-up does not log.

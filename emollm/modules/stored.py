@@ -24,6 +24,7 @@ class StoredModule(LightningModule, ABC):
     answers_in_order = False
     """Whether trained weights stand for the labels one by one, and not the words of the labels themselves."""
     labels: list[str]
+    needs_audio: bool
     recipe: dict[str, Any] | None = None
     """The constructor's arguments as plain values; whoever builds the module from values sets it."""
     trained_on: Remembered | None = None
@@ -34,11 +35,6 @@ class StoredModule(LightningModule, ABC):
     @abstractmethod
     def fingerprints(self) -> dict[str, str]:
         """Fingerprint of every frozen part, by name."""
-
-    @property
-    def needs_audio(self) -> bool:
-        """Whether batches must carry waveforms."""
-        return True
 
     def portable_recipe(self) -> dict[str, Any]:
         """The recipe with everything that lies in files of this machine written into it."""

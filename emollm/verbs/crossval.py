@@ -13,7 +13,7 @@ from concurrent.futures import Future, ThreadPoolExecutor, as_completed
 from pathlib import Path
 from typing import Any
 
-from emollm.arguments import chosen
+from emollm.arguments import chosen, pairs
 from emollm.errors import UserError
 from emollm.quiet import hush
 from emollm.startup import import_libraries
@@ -32,10 +32,10 @@ def main(argv: list[str]) -> int:
     """
     asked, args = _parser().parse_known_args(argv)
     import_libraries()  # which --help does without
-    from emollm.crossval.folds import folds_of, pairs
+    from emollm.crossval.folds import folds_of
     from emollm.crossval.job import Job
+    from emollm.crossval.report import report
     from emollm.crossval.state import begin, state_of
-    from emollm.crossval.summary import write_all
     from emollm.files import hold
 
     hush()  # Lightning, imported by now, sets its own levels when it is
@@ -54,7 +54,7 @@ def main(argv: list[str]) -> int:
     # The processes of the folds inherit it: one that outlives a call killed by SIGKILL still writes there.
     lock = hold(output, "An earlier call, or a fold that outlived it,")
     try:
-        state = state_of(args, configs, asked.ablations, asked.baselines)
+        state = state_of(args, configs, {name: getattr(asked, name) for name in _TEST_OPTIONS})
         begin(output, {**state, "data": folds.data}, asked.restart)
         common = (output, folds.flag, args, test_args, environment, lock)
         jobs = [Job(fold, seed, *common) for seed in seeds for fold in names]
@@ -65,7 +65,7 @@ def main(argv: list[str]) -> int:
         if done:
             recipe = "\n".join(Path(path).expanduser().read_text(encoding="utf-8") for path in configs)
             command = shlex.join(["emollm", "crossval", *argv])
-            write_all([job.tested for job in done], output, command, recipe, len(folds.names), len(seeds))
+            report([job.tested for job in done], output, command, recipe, len(folds.names), len(seeds))
     finally:
         if lock is not None:
             os.close(lock)
@@ -130,7 +130,7 @@ def _option(name: str, value: str) -> str:
     from emollm.baselines import BASELINES
     from emollm.data.ablations import ABLATIONS
 
-    known = list(BASELINES) if name == "baselines" else [ablation.name for ablation in ABLATIONS]
+    known = BASELINES if name == "baselines" else ABLATIONS
     names = chosen(f"--{name}", value, known)
     return f"--{name}={value}" if value in ("all", "none") else f"--{name}=[{','.join(names)}]"
 

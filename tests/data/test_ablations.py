@@ -7,7 +7,6 @@ from emollm.data.ablations import ABLATIONS, applicable
 from emollm.data.utterance import Utterance, UtteranceTable
 from emollm.errors import UserError
 
-BY_NAME = {ablation.name: ablation for ablation in ABLATIONS}
 TABLE = UtteranceTable(
     Utterance(
         id=str(i),
@@ -28,7 +27,7 @@ def test_who_speaks_most_is_given_the_few_others():
     rows = UtteranceTable(
         Utterance(id=f"{n}", corpus="c", speaker="b" if n < 2 else "a", path=Path(f"{n}.wav")) for n in range(100)
     )
-    same, unknown = BY_NAME["shuffled_audio"].remarks(rows, 0)
+    same, unknown = ABLATIONS["shuffled_audio"].remarks(rows, 0)
     assert (same["n"], unknown["n"], same["of"]) == (0, 0, 100)
 
 
@@ -39,15 +38,15 @@ def test_which_ablations_mean_something_follows_from_the_inputs():
     assert "no_context" in [a.name for a in applicable(["context", "transcript"])]
 
 
-@pytest.mark.parametrize("name", BY_NAME)
+@pytest.mark.parametrize("name", ABLATIONS)
 def test_who_speaks_and_what_is_right_never_changes(name: str):
-    changed = BY_NAME[name].change(TABLE, 0)
+    changed = ABLATIONS[name].change(TABLE, 0)
     assert [(row.key, row.label, row.speaker) for row in changed] == [(r.key, r.label, r.speaker) for r in TABLE]
 
 
 def test_shuffled_audio_is_a_whole_clip_of_another_speaker():
     speaker_of = {row.path: row.speaker for row in TABLE}
-    for before, after in zip(TABLE, BY_NAME["shuffled_audio"].change(TABLE, 0), strict=True):
+    for before, after in zip(TABLE, ABLATIONS["shuffled_audio"].change(TABLE, 0), strict=True):
         assert speaker_of[after.path] != before.speaker
         assert after.path == Path(f"{after.start:.0f}.wav")
         assert after.transcript == before.transcript
@@ -55,13 +54,13 @@ def test_shuffled_audio_is_a_whole_clip_of_another_speaker():
 
 def test_shuffled_transcripts_are_of_another_speaker_and_the_sound_stays():
     speaker_of = {row.transcript: row.speaker for row in TABLE}
-    for before, after in zip(TABLE, BY_NAME["shuffled_transcript"].change(TABLE, 0), strict=True):
+    for before, after in zip(TABLE, ABLATIONS["shuffled_transcript"].change(TABLE, 0), strict=True):
         assert speaker_of[after.transcript] != before.speaker
         assert after.path == before.path
 
 
 def test_the_exchange_depends_on_the_seed_alone():
-    shuffle = BY_NAME["shuffled_audio"].change
+    shuffle = ABLATIONS["shuffled_audio"].change
     assert list(shuffle(TABLE, 0)) == list(shuffle(TABLE, 0))
     assert list(shuffle(TABLE, 0)) != list(shuffle(TABLE, 1))
     half = UtteranceTable(row for row in TABLE if row.speaker in ("s0", "s1"))
@@ -69,12 +68,12 @@ def test_the_exchange_depends_on_the_seed_alone():
 
 
 def test_turns_before_that_keep_the_reference_are_told():
-    (told,) = BY_NAME["asr_transcript"].remarks(
+    (told,) = ABLATIONS["asr_transcript"].remarks(
         TABLE.map(lambda row: replace(row, context=("A: no",))), 0, ["context"]
     )
     assert (told["n"], told["of"]) == (40, 40)
     assert "keep the reference's words" in told["text"]
-    (told,) = BY_NAME["asr_transcript"].remarks(
+    (told,) = ABLATIONS["asr_transcript"].remarks(
         TABLE.map(lambda row: replace(row, context=("A: no",))), 0, ["audio"]
     )
     assert told["n"] == 0, "what no prompt shows"
@@ -82,13 +81,13 @@ def test_turns_before_that_keep_the_reference_are_told():
 
 def test_one_speaker_alone_gets_another_clip_of_his_own():
     alone = UtteranceTable(row for row in TABLE if row.speaker == "s1")
-    changed = BY_NAME["shuffled_audio"].change(alone, 0)
+    changed = ABLATIONS["shuffled_audio"].change(alone, 0)
     assert all(a.path != b.path for a, b in zip(alone, changed, strict=True))
 
 
 def test_what_an_exchange_falls_short_of_is_told():
     def told(name, table):
-        return [(one["text"], one["n"], one["of"]) for one in BY_NAME[name].remarks(table, 0) if one["n"]]
+        return [(one["text"], one["n"], one["of"]) for one in ABLATIONS[name].remarks(table, 0) if one["n"]]
 
     assert told("shuffled_audio", TABLE) == told("shuffled_transcript", TABLE) == told("audio", TABLE) == []
     alone = UtteranceTable(row for row in TABLE if row.speaker == "s1")
@@ -99,7 +98,7 @@ def test_what_an_exchange_falls_short_of_is_told():
     assert text.startswith("For {n} of {of} it is not known")
     assert numbers == [40, 40]
     two = TABLE.map(lambda row: replace(row, transcript=f"words {int(row.id) // 20}"))
-    given = BY_NAME["shuffled_transcript"].change(two, 0)
+    given = ABLATIONS["shuffled_transcript"].change(two, 0)
     alike = sum(a.transcript == b.transcript for a, b in zip(two, given, strict=True))
     assert 0 < alike < 40
     assert told("shuffled_transcript", two) == [("For {n} of {of} the other's words are the same.", alike, 40)]
@@ -108,10 +107,10 @@ def test_what_an_exchange_falls_short_of_is_told():
 @pytest.mark.parametrize("name", ["shuffled_audio", "shuffled_transcript"])
 def test_one_utterance_has_nothing_to_be_exchanged_with(name):
     with pytest.raises(UserError, match="no second utterance"):
-        BY_NAME[name].change(UtteranceTable([next(iter(TABLE))]), 0)
+        ABLATIONS[name].change(UtteranceTable([next(iter(TABLE))]), 0)
 
 
 def test_rows_without_sound_or_words_stay_as_they_are():
     table = UtteranceTable([Utterance(id="a"), Utterance(id="b")])
-    for ablation in ABLATIONS:
+    for ablation in ABLATIONS.values():
         assert list(ablation.change(table, 0)) == list(table)

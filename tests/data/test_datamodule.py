@@ -153,12 +153,11 @@ def test_an_ablation_reads_what_a_recogniser_wrote(corpus, tmp_path, monkeypatch
     set_up(data, Deaf(needs_transcript=True), "test")
     reference = [text for batch in data.test_dataloader() for text in batch.transcripts]
     assert all(text and "samples" not in text for text in reference)
-    by_name = {ablation.name: ablation for ablation in ABLATIONS}
-    data.ablation = by_name["asr_transcript"]
+    data.ablation = ABLATIONS["asr_transcript"]
     written = [text for batch in data.test_dataloader() for text in batch.transcripts]
     assert all(text.endswith("samples") for text in written)
     assert len(written) == len(scribe.heard) == len(reference)
-    data.ablation = by_name["audio"]
+    data.ablation = ABLATIONS["audio"]
     assert {text for batch in data.test_dataloader() for text in batch.transcripts} == {None}
 
 

@@ -1,29 +1,19 @@
 """`emollm crossval` on tiny models: two of four folds, going on, and a fold that fails."""
 
-import fcntl
 import json
-import os
 import shutil
 import signal
-import subprocess
-import sys
 import threading
 
 import pandas as pd
 import pytest
 import torch
-import yaml
 
 from emollm.__main__ import main
-from emollm.crossval.folds import folds_of, pairs
 from emollm.crossval.job import Job
-from emollm.crossval.state import state_of
-from emollm.errors import UserError
 from emollm.evaluation import read
-from emollm.files import hold
 from emollm.metrics import from_predictions
 from emollm.verbs.crossval import _all_seeds, _run
-from tests.fake_corpus import write_ravdess
 
 
 @pytest.fixture(scope="module")
@@ -146,38 +136,6 @@ def test_a_fold_that_is_asked_to_end_is_not_taken_for_fitted(small_run, options,
     assert not (output / "fold_1" / "test").exists()
 
 
-def test_a_process_that_outlives_its_call_keeps_the_folder(tmp_path, capsys, monkeypatch):
-    lock = hold(tmp_path, "An earlier call")
-    outliving = subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE, pass_fds=(lock,))
-    os.close(lock)
-    real = fcntl.flock
-
-    def flock(file, how):
-        if how == fcntl.LOCK_EX:  # it is about to wait
-            assert "at work" in capsys.readouterr().err
-            outliving.communicate(b"\n")
-        real(file, how)
-
-    monkeypatch.setattr(fcntl, "flock", flock)
-    os.close(hold(tmp_path, "An earlier call"))
-    assert outliving.returncode == 0, "it was waited for"
-    os.close(hold(tmp_path, "An earlier call"))
-    assert not capsys.readouterr().err
-
-
-def test_a_changed_template_is_another_recipe(tmp_path):
-    """A recipe names templates by their paths; folds of two wordings do not make one result."""
-    template = tmp_path / "mine.yaml"
-    (tmp_path / "recipe.yaml").write_text(f"model:\n  stages:\n  - prompt: {template}\n")
-    states = []
-    for text in ("one", "two"):
-        template.write_text(text)
-        states.append(state_of([], [str(tmp_path / "recipe.yaml")]))
-        states.append(state_of([f"--model.prompt={template}"], []))
-    assert states[0] != states[2]
-    assert states[1] != states[3]
-
-
 def test_other_arguments_need_another_folder_or_restart(crossed, options, capsys, monkeypatch):
     assert crossval(crossed, [*options, "--data.batch_size", "3"]) == 2
     err = capsys.readouterr().err
@@ -235,70 +193,6 @@ def test_help_says_what_folds_at_the_same_time_take(capsys):
     assert "OMP_NUM_THREADS" in capsys.readouterr().out
 
 
-def test_folds_follow_flags_and_files_in_their_order(small_run, tmp_path):
-    config = ["--config", str(small_run.config)]
-    assert folds_of(config).names == ["1", "2", "4", "5"]
-    by_two = tmp_path / "two.yaml"
-    by_two.write_text(
-        yaml.safe_dump(
-            {
-                "model": {"hidden": 3},
-                "data": {"protocol": {"class_path": "GroupedKFold", "init_args": {"k": 2}}},
-            }
-        )
-    )
-    assert folds_of([*config, "-c", str(by_two)]).names == ["1", "2"]
-    flags = ["--data.protocol=GroupedKFold", "--data.protocol.init_args.k", "3", "--trainer.max_epochs", "1"]
-    assert folds_of([*config, *flags]).names == ["1", "2", "3"]
-    single = folds_of([*config, "--data.protocol=SpeakerSplit"])
-    assert (single.names, single.flag) == (["1"], False)
-
-
-def test_corpora_are_folds(small_run, tmp_path):
-    other = write_ravdess(tmp_path / "other", emotions=5)
-    table = tmp_path / "table.csv"
-    table.write_text("path,label,speaker\n" + "".join(f"{file},happy,a\n" for file in other.glob("*/*.wav")))
-    corpora = [
-        {"class_path": "Ravdess", "init_args": {"root": str(small_run.folder / "ravdess")}},
-        {"class_path": "Table", "init_args": {"file": str(table)}},
-    ]
-    config = tmp_path / "cross.yaml"
-    config.write_text(
-        yaml.safe_dump(
-            {
-                "model": {"labels": ["angry", "happy", "sad"]},
-                "data": {"corpora": corpora, "protocol": {"class_path": "CrossCorpus"}, "other_labels": "drop"},
-            }
-        )
-    )
-    folds = folds_of(["--config", str(config)])
-    assert folds.flag
-    assert folds.names == ["ravdess", "table"]
-
-
-@pytest.fixture
-def calls(monkeypatch):
-    """Processes that fail at once, with their arguments."""
-    calls = []
-    monkeypatch.setattr(
-        "emollm.crossval.job.subprocess.Popen",
-        lambda args, **more: calls.append((args, more)) or type("P", (), {"wait": lambda self: 1})(),
-    )
-    return calls
-
-
-def test_what_is_stopped_begins_nothing(tmp_path, calls):
-    job = Job("1", None, tmp_path, True, [], [])
-    job.stop()
-    assert not job.run()
-    assert not calls
-
-
-def test_folds_with_names_alike_have_folders_of_their_own(tmp_path):
-    names = ["a/b", "a_b", "a b", "a%2Fb"]
-    assert len({Job(name, None, tmp_path, True, [], []).folder for name in names}) == len(names)
-
-
 @pytest.mark.parametrize(
     ("faults", "begun"),
     [
@@ -337,20 +231,3 @@ def test_where_the_first_two_folds_fail_alike_no_other_is_begun(faults, begun, t
     err = capsys.readouterr().err
     assert len(ran) == begun or (begun == 3 and len(ran) == 2)
     assert ("The same fault twice" in err) == (begun == 3)
-
-
-def test_a_seed_is_a_folder_and_two_flags(tmp_path, calls):
-    job = Job("a/b", 7, tmp_path, True, ["--config", "x.yaml"], [], lock=3)
-    assert not job.run()
-    assert job.folder == tmp_path / "fold_a%2Fb_seed_7"
-    assert job.name == "fold a/b, seed 7"
-    ((args, more),) = calls
-    assert more["pass_fds"] == (3,)
-    assert args.index("x.yaml") < args.index("--seed_everything=7") < args.index("--model.seed=7") + 1
-    assert "--data.protocol.init_args.fold=a/b" in args
-
-
-def test_pairs():
-    assert pairs(["--a", "1", "--b=2", "-c", "x", "--d"]) == [("--a", "1"), ("--b", "2"), ("-c", "x"), ("--d", "")]
-    with pytest.raises(UserError, match="'z' belongs to no option"):
-        pairs(["--a", "1", "z"])

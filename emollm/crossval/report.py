@@ -16,8 +16,17 @@ from emollm.report.html import write_report
 from emollm.report.tables import comparison_table
 
 
-def write_all(tested: list[FoldReport], output: Path, command: str, recipe: str, folds: int, seeds: int) -> None:
-    """Pool, print, and write the report's folder."""
+def report(tested: list[FoldReport], output: Path, command: str, recipe: str, folds: int, seeds: int) -> None:
+    """Pool what was tested, print it, and write the report's folder.
+
+    Args:
+        tested: each fold that is done, with each seed.
+        output: that folder.
+        command: as the user typed it, for the record.
+        recipe: the text of all recipes, for the record.
+        folds: how many there are, done or not.
+        seeds: how many there are.
+    """
     content, frame = pool(tested, f"Cross-validation of {output.resolve().name}", command, recipe)
     missing = None
     if len(tested) < folds * seeds:
