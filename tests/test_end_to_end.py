@@ -19,7 +19,12 @@ from tests.conftest import REPOSITORY
 from tests.fake_corpus import tone, write_ravdess
 
 RECIPE = REPOSITORY / "configs" / "wavlm_llama.yaml"
-QUICK = ["--trainer.accelerator", "cpu", "--trainer.enable_progress_bar", "false", "--data.num_workers", "0"]
+HERE = ["--trainer.accelerator", "cpu", "--trainer.enable_progress_bar", "false", "--data.num_workers", "0"]
+QUICK = [
+    *HERE,
+    "--trainer.precision",
+    "32-true",
+]  # a processor that only imitates bfloat16 takes ten times as long
 
 
 @pytest.fixture(scope="module")
@@ -45,7 +50,7 @@ def home(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def checkpoint(home, models):
-    """The paper's recipe, unchanged but for the names of the two models."""
+    """The paper's recipe, unchanged but for the names of the two models and the precision."""
     assert main(["fit", "--config", str(RECIPE), *models, *QUICK]) == 0
     return home / "runs" / "fit" / "version_0" / "checkpoints" / "best.ckpt"
 
@@ -59,6 +64,22 @@ def test_the_papers_recipe_trains_with_two_names_changed(checkpoint):
     trained = sum(tensor.numel() for tensor in saved["state_dict"].values())
     assert checkpoint.stat().st_size < 4 * trained + 100_000, "trained weights and nothing else"
     assert (checkpoint.parents[1] / "adapter" / "adapter_model.safetensors").is_file()
+
+
+def test_the_papers_recipe_takes_a_step_in_its_own_precision(home, models, tmp_path):
+    one_step = [
+        "--trainer.max_steps",
+        "1",
+        "--trainer.limit_val_batches",
+        "1",
+        "--trainer.num_sanity_val_steps",
+        "0",
+    ]
+    saved_to = ["--trainer.logger.save_dir", str(tmp_path)]
+    assert main(["fit", "--config", str(RECIPE), *models, *HERE, *one_step, *saved_to]) == 0
+    saved = torch.load(tmp_path / "fit" / "version_0" / "checkpoints" / "last.ckpt", weights_only=True)
+    assert saved["global_step"] == 1
+    assert {value.dtype for value in saved["state_dict"].values()} == {torch.float32}, "what is trained"
 
 
 def test_test_needs_only_the_checkpoint_and_the_data(checkpoint, home, capsys):
@@ -232,7 +253,7 @@ def test_a_killed_run_resumes_on_the_same_loss_curve(home, models, tmp_path):
     """SIGKILL in the middle of the second epoch, then resume: every step's loss is that of an unbroken run."""
     args = ["fit", "--config", str(RECIPE), *models, *QUICK, "--trainer.log_every_n_steps", "1"]
     args += ["--trainer.accumulate_grad_batches", "1", "--trainer.max_epochs", "3", "--last.every_n_steps", "1"]
-    args += ["--trainer.precision", "32-true", "--trainer.logger.save_dir"]
+    args += ["--trainer.logger.save_dir"]
     whole, killed = tmp_path / "whole", tmp_path / "killed"
     assert main([*args, str(whole)]) == 0
     want = losses(whole / "fit" / "version_0")

@@ -38,7 +38,12 @@ def home(tiny_wavlm, tiny_llama, tmp_path_factory):
             "other_labels": "drop",
             "num_workers": 0,
         },
-        "trainer": {"accelerator": "cpu", "enable_progress_bar": False, "num_sanity_val_steps": 0},
+        "trainer": {
+            "accelerator": "cpu",
+            "enable_progress_bar": False,
+            "num_sanity_val_steps": 0,
+            "callbacks": [{"class_path": "tests.smooth.Smooth"}],
+        },
         "last": {"every_n_steps": 1},
     }
     (folder / "recipe.yaml").write_text(yaml.safe_dump(values))

@@ -1,4 +1,4 @@
-"""In which precision frozen weights are loaded, where the recipe leaves that to the machine."""
+"""Whether a machine computes in bfloat16, and in which precision frozen weights are loaded where that decides."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _INSTRUCTIONS = ("avx512_bf16", "amx_bf16")
 def dtype_of(precision: Precision, device: torch.device, name: str) -> torch.dtype:
     """The dtype that is meant, on the device where the weights will be.
 
-    Where bfloat16 is written out it is taken, and a warning says so if the device only imitates it.
+    Where bfloat16 is written out it is taken, with a warning if the device may only imitate it.
 
     Args:
         precision: as a recipe has it.
@@ -25,13 +25,27 @@ def dtype_of(precision: Precision, device: torch.device, name: str) -> torch.dty
     """
     if precision == "auto":
         return torch.bfloat16 if computes_bfloat16(device) else torch.float32
-    if precision == "bfloat16" and not computes_bfloat16(device):
-        warnings.warn(
-            f"{name} is bfloat16, which this {'GPU' if device.type == 'cuda' else 'processor'} only imitates, "
-            "several times slower than float32: auto takes what the machine computes in.",
-            stacklevel=2,
-        )
+    if precision == "bfloat16":
+        tell_if_imitated(f"{name} is bfloat16", device, "auto takes what the machine computes in")
     return getattr(torch, precision)
+
+
+def tell_if_imitated(setting: str, device: torch.device, remedy: str) -> None:
+    """Warn of a setting that asks for bfloat16 where a device may only imitate it.
+
+    Args:
+        setting: the field and its value, which begin the warning.
+        device: that computes.
+        remedy: what to choose instead, which ends it.
+    """
+    if computes_bfloat16(device):
+        return
+    machine = {"cuda": "GPU", "cpu": "processor"}.get(device.type, "device")
+    warnings.warn(
+        f"{setting}, and this {machine} is not known to compute in bfloat16: where it only imitates that, float32 "
+        f"is several times faster; {remedy}.",
+        stacklevel=3,
+    )
 
 
 def computes_bfloat16(device: torch.device) -> bool:

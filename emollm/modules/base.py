@@ -17,6 +17,7 @@ from emollm.data.trained_on import remember
 from emollm.errors import UserError
 from emollm.evaluation.calibration import Calibration
 from emollm.metrics import FIGURES
+from emollm.models.precision import tell_if_imitated
 from emollm.modules.figures import Figures, Scores
 from emollm.modules.hearing import HearingModule
 from emollm.modules.optimization import Optimization, parameter_groups, rate_at
@@ -166,6 +167,8 @@ class EmotionModule(StoredModule, HearingModule, ABC):
                 f"trainer.precision is {self.trainer.precision}: choose one of {', '.join(_PRECISIONS)}. What is "
                 "trained stays in float32; model.llm.dtype and model.backbone.dtype set what is frozen."
             )
+        if self._trainer is not None and self.trainer.precision == "bf16-mixed":
+            tell_if_imitated("trainer.precision is bf16-mixed", self.trainer.strategy.root_device, "write 32-true")
         if self._trainer is not None and not self.uses_all_weights:
             find_unused_parameters(self.trainer.strategy)
 

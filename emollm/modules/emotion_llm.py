@@ -218,7 +218,9 @@ class EmotionLLM(SharedLLM):
             return super().notes()
         dtype = str(self.model.llm.embed.weight.dtype).removeprefix("torch.")
         why = (
-            "in which this machine computes" if dtype == "bfloat16" else "for this machine only imitates bfloat16"
+            "in which this machine computes"
+            if dtype == "bfloat16"
+            else "not bfloat16, which this machine is not known to compute in"
         )
         return [*super().notes(), f"The LLM's frozen weights are in {dtype}, {why}."]
 

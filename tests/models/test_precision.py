@@ -4,9 +4,12 @@ import warnings
 
 import pytest
 import torch
+from lightning.pytorch import Trainer
 
+from emollm.models.backbones import BackboneSpec
 from emollm.models.llm import LLMSpec, load_llm
 from emollm.models.precision import computes_bfloat16, dtype_of
+from emollm.modules.probe import Probe
 
 CPU, GPU = torch.device("cpu"), torch.device("cuda", 0)
 
@@ -41,3 +44,15 @@ def test_what_is_written_out_is_taken_and_told_where_it_is_slow(processor):
     said = [str(one.message) for one in told]
     assert len(said) == (not computes_bfloat16(CPU))
     assert all(text.startswith("model.llm.dtype is bfloat16") and "auto" in text for text in said)
+
+
+def test_a_trainer_in_bfloat16_is_told_where_it_is_slow(processor):
+    module = Probe(labels=["angry", "sad"], backbone=BackboneSpec("not loaded"))
+    module.built = True
+    module.trainer = Trainer(accelerator="cpu", precision="bf16-mixed", logger=False, enable_checkpointing=False)
+    with warnings.catch_warnings(record=True) as told:
+        warnings.simplefilter("always")
+        module.configure_model()
+    said = [str(one.message) for one in told if "bf16-mixed" in str(one.message)]
+    assert len(said) == (not computes_bfloat16(CPU))
+    assert all("write 32-true" in text for text in said)
