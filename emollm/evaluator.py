@@ -191,7 +191,7 @@ class Evaluator:
     def _ablated(self) -> list[Row]:
         rows = []
         loggers, self.trainer.loggers = self.trainer.loggers, []  # the log keeps the figures of the model itself
-        for ablation in applicable(self.module.inputs):
+        for ablation in applicable(self.module.inputs, self.module.has_vote):
             if ablation.name in self.ablations:
                 row = self._try("ablation", ablation.name, ablation.title, ablation.about, self._under(ablation))
                 rows.append(
@@ -205,11 +205,11 @@ class Evaluator:
 
     def _under(self, ablation: Ablation) -> Callable[[], list[Prediction]]:
         def measure() -> list[Prediction]:
-            self.data.ablation = ablation
+            self.data.ablation, self.module.voter_is_heard = ablation, ablation.hears_voter
             try:
                 return self._pass()
             finally:
-                self.data.ablation = None
+                self.data.ablation, self.module.voter_is_heard = None, True
 
         return measure
 

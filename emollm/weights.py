@@ -223,7 +223,7 @@ def _card(specification: dict[str, Any], name: str) -> str:
             f"emollm predict FOLDER --model {name}",
             "```",
             "",
-            "`specification.json` tells how it was built, `weights.safetensors` holds the interface,",
+            "`specification.json` tells how it was built, `weights.safetensors` what was trained beside the LLM,",
             "`adapter/` holds the LLM's adapter in PEFT format. No file of this folder can run code.",
             "",
         ]

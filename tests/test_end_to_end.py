@@ -11,6 +11,7 @@ import pandas as pd
 import pytest
 import soundfile
 import torch
+import yaml
 
 import emollm
 from emollm import weights
@@ -271,6 +272,16 @@ def test_a_killed_run_resumes_on_the_same_loss_curve(home, models, tmp_path):
     assert main([*args, str(killed), "--ckpt_path", str(last)]) == 0
     assert [folder.name for folder in (killed / "fit").iterdir()] == ["version_0"], "it goes on in its own folder"
     assert losses(killed / "fit" / "version_0") == pytest.approx(want, abs=1e-6)
+
+
+def test_the_default_model_is_of_the_default_recipe():
+    recipe = yaml.safe_load((REPOSITORY / "configs" / "default.yaml").read_text())["model"]
+    stored = weights.read(weights.DEFAULT_MODEL)
+    for name in ("labels", "layers", "backbone", "interface", "speaker_range", "vote"):
+        theirs = stored.specification["model"][name]
+        mine = {**theirs, **recipe[name]} if isinstance(theirs, dict) else recipe[name]
+        assert mine == theirs
+    assert stored.weights["voter.weight"].any()
 
 
 def test_the_default_model_is_an_export():

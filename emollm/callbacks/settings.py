@@ -31,6 +31,8 @@ def settings_of(module: EmotionModule, data: EmotionData) -> Settings:
     template = getattr(module, "template", None)  # the probe has no prompt
     if template is not None:
         settings["prompt"] = _prompt(template)
+    if module.has_vote:
+        settings["share of the vote"] = f"{module.vote.share:g}"
     if "transcript" in module.inputs:
         settings["transcriber"] = data.transcriber
     if "context" in module.inputs:

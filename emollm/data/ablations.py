@@ -1,8 +1,8 @@
 """What a trained model takes from each input: the test part again, with an input hidden or exchanged.
 
-No retraining: each ablation changes the table of the test part, and the same model scores it again. A model that
-scores as well with another speaker's sound has not listened; one that scores as well with another's words has
-not read.
+No retraining: each ablation changes the table of the test part, or silences a part of the model, and the same
+model scores it again. A model that scores as well with another speaker's sound has not listened; one that scores
+as well with another's words has not read.
 """
 
 from __future__ import annotations
@@ -31,6 +31,7 @@ class Ablation:
         hears: whether sound reaches the model.
         transcribes: whether transcripts are written anew from the sound.
         exchanges: what each utterance is given of another one, if anything: a field of it.
+        hears_voter: whether a logistic regression that answers beside the model, if there is one, still does.
     """
 
     name: str
@@ -41,6 +42,7 @@ class Ablation:
     hears: bool = True
     transcribes: bool = False
     exchanges: str | None = None
+    hears_voter: bool = True
 
     def remarks(self, table: UtteranceTable, seed: int, inputs: Collection[str] = ()) -> list[Remark]:
         """How far a change falls short of what ``about`` says, where the table leaves no better choice.
@@ -73,9 +75,14 @@ class Ablation:
         return [{"text": text, "n": number, "of": len(pairs)} for text, number in found]
 
 
-def applicable(inputs: Collection[str]) -> list[Ablation]:
-    """The ablations that mean something to a model with these inputs (``audio``, ``transcript``, ``context``)."""
-    return [ablation for ablation in ABLATIONS.values() if ablation.inputs <= set(inputs)]
+def applicable(inputs: Collection[str], has_vote: bool = False) -> list[Ablation]:
+    """The ablations that mean something to a model.
+
+    Args:
+        inputs: what it is given: ``audio``, ``transcript``, ``context``, ``cues``.
+        has_vote: whether a logistic regression answers beside it.
+    """
+    return [one for one in ABLATIONS.values() if one.inputs <= set(inputs) and (one.hears_voter or has_vote)]
 
 
 def _hide_words(table: UtteranceTable, seed: int) -> UtteranceTable:
@@ -138,6 +145,11 @@ def _other(row: Utterance, rows: list[Utterance], seed: int) -> Utterance:
 
 _BOTH = frozenset({"audio", "transcript"})
 
+
+def _change_nothing(table: UtteranceTable, seed: int) -> UtteranceTable:
+    return table
+
+
 _ALL = (
     Ablation(
         "audio",
@@ -191,6 +203,14 @@ _ALL = (
         "The description of the voice is hidden.",
         frozenset({"cues"}),
         _hide_cues,
+    ),
+    Ablation(
+        "no_vote",
+        "LLM alone",
+        "Without the logistic regression that answers beside the LLM; at the temperature of both together.",
+        frozenset({"audio"}),
+        _change_nothing,
+        hears_voter=False,
     ),
 )
 

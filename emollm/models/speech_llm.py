@@ -65,7 +65,7 @@ class AudioPath(nn.Module):
         return type(self.interface) is StatisticsInterface and type(self.layer_mix) is LayerConcat
 
     def statistics(self, hidden: Tensor, mask: Tensor) -> Tensor:
-        """Of rows without padding, where it ``pools_first``: nothing in them is trained.
+        """Over time, where it ``pools_first``: nothing in them is trained.
 
         A single row stays in a processor's cache from stored features to statistics, where a padded batch of them
         goes through memory at every step: on a CPU that takes half the time.

@@ -59,6 +59,8 @@ class EmotionModule(StoredModule, HearingModule, ABC):
         """How predictions name this model."""
         self.calibration: Calibration | None = None
         """How confidences are corrected; it comes with stored weights and is not used while they are trained."""
+        self.voter_is_heard = True
+        """Whether a voter, where the model has one, may answer beside it; set by who measures the model alone."""
         self.shared_out = False
         """Whether several processes hold a part of the LLM each."""
         self.place = torch.device("cpu")
@@ -116,6 +118,11 @@ class EmotionModule(StoredModule, HearingModule, ABC):
     def uses_all_weights(self) -> bool:
         """Whether every step trains every trained weight."""
         return True
+
+    @property
+    def has_vote(self) -> bool:
+        """Whether a logistic regression answers beside the model."""
+        return False
 
     @property
     def prompt_letters(self) -> int:

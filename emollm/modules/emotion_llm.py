@@ -16,7 +16,7 @@ from emollm.models.interfaces import Interface, MLPInterface
 from emollm.models.llm import LLMSpec
 from emollm.models.pooling import mean_and_deviation
 from emollm.models.prompts import PromptTemplate, load_template
-from emollm.models.speech_llm import AudioPath, SpeechLLM, build_speech_llm
+from emollm.models.speech_llm import SpeechLLM, build_speech_llm
 from emollm.modules.asking import Asking
 from emollm.modules.figures import Scores
 from emollm.modules.label_loss import LabelLoss
@@ -25,6 +25,7 @@ from emollm.modules.optimization import Optimization
 from emollm.modules.shared_llm import SharedLLM
 from emollm.modules.speaker_range import SpeakerRange
 from emollm.modules.stages import Stage, stage_at
+from emollm.modules.vote import Vote, Voter, VoterRows, make_voter
 
 if TYPE_CHECKING:
     from emollm.data.datamodule import EmotionData
@@ -58,6 +59,7 @@ class EmotionLLM(SharedLLM):
         max_answer_tokens: where a generated answer (asr, joint) is cut.
         optimization: learning rates and schedule.
         speaker_range: shows some of the training utterances in other ranges: their speaker's own, or another's.
+        vote: lets a logistic regression on the interface's statistics answer beside the LLM.
         seed: of dropout, label order and transcript dropout.
     """
 
@@ -84,6 +86,7 @@ class EmotionLLM(SharedLLM):
         max_answer_tokens: int = 128,
         optimization: Optimization = Optimization(),
         speaker_range: SpeakerRange | None = None,
+        vote: Vote | None = None,
         seed: int = 0,
     ) -> None:
         super().__init__(labels, optimization, seed, speaker_range, stages)
@@ -110,6 +113,8 @@ class EmotionLLM(SharedLLM):
         self.scoring = scoring
         self.padding_side = padding_side
         self.max_answer_tokens = max_answer_tokens
+        self.vote = vote
+        self.voter: Voter | None = None
         self.known_statistics = Memory()
         self.model: SpeechLLM
         self.asking: Asking
@@ -133,6 +138,9 @@ class EmotionLLM(SharedLLM):
         self.asking = Asking(self.model.llm, self.labels, *hidden, self.label_loss)
         if any(stage.answer == "head" for stage in self.stages):
             self.warm_head = nn.Linear(self.model.llm.width, len(self.labels))
+        if self.vote is not None and self.model.audio is not None:
+            self.voter = make_voter(self.model.audio, len(self.labels), self.vote)
+            self.answers_in_order = True
         self._adapter_names = {n for n in self.trained_names() if n.startswith("model.llm.")}
 
     @property
@@ -161,6 +169,12 @@ class EmotionLLM(SharedLLM):
         if self._fits:
             return any(template.needs_transcript for template in self.templates)
         return "transcript" in self.template.inputs
+
+    @property
+    def has_vote(self) -> bool:
+        """Where the prompt takes sound and asks for the emotion alone, once there is something fitted."""
+        asked = self.template.takes_audio and self.template.task == "emotion"
+        return asked and self.voter is not None and self.voter.fitted
 
     @property
     def needs_cues(self) -> bool:
@@ -213,25 +227,42 @@ class EmotionLLM(SharedLLM):
         return {**recipe, "prompt": self.template.to_dict(), "stages": stages or None}
 
     def notes(self) -> list[str]:
-        """The LLM's precision, where the recipe leaves it to the machine."""
+        """Who votes, and the LLM's precision where the recipe leaves it to the machine."""
+        notes = super().notes()
+        if self.voter is not None and self.has_vote:
+            notes.append(self.voter.note())
         if self.llm.dtype != "auto":
-            return super().notes()
+            return notes
         dtype = str(self.model.llm.embed.weight.dtype).removeprefix("torch.")
         why = (
             "in which this machine computes"
             if dtype == "bfloat16"
             else "not bfloat16, which this machine is not known to compute in"
         )
-        return [*super().notes(), f"The LLM's frozen weights are in {dtype}, {why}."]
+        return [*notes, f"The LLM's frozen weights are in {dtype}, {why}."]
 
     # -- fit ------------------------------------------------------------------------------------------------------
 
     def on_fit_start(self) -> None:
-        """Look at the training labels, then hear every training speaker once."""
+        """Look at the training labels, hear every training speaker once, and fit what votes."""
         self.known_statistics.forget()
         self.refuse_data(self.trainer.datamodule)
         self.label_loss.learn(self.trainer.datamodule.parts.train)
         super().on_fit_start()
+        if self.voter is not None and self.needs_labels:
+            self._fit_voter(self.voter)
+
+    def _fit_voter(self, voter: Voter) -> None:
+        """Hear every training utterance once more, and fit what votes; in all processes to the same rows."""
+        data, heard = self.trainer.datamodule, VoterRows()
+        own = self.speaker_range is not None and self.speaker_range.own > 0
+        for batch in data.heard_dataloader(data.training):
+            for view in ("plain", "own") if own else ("plain",):
+                if len(batch):
+                    with self.shown_as(view), torch.no_grad():
+                        statistics, _ = self._statistics(batch.to(self.device))
+                    heard.add(batch, view, statistics)
+        voter.fit(*(tensor.to(self.device) for tensor in heard.of_all_processes()))
 
     def on_fit_end(self) -> None:
         """Make room."""
@@ -247,7 +278,7 @@ class EmotionLLM(SharedLLM):
         template = (
             self.stage_templates[stage_at(self.stages, self.current_epoch)] if self.stages else self.template
         )
-        speech = self._speech(batch, template)
+        speech, _ = self._speech(batch, template)
         prompts = self.asking.prompts(template, batch, training=True)
         if template.task == "emotion":
             labels = self.asking.encoder(template).label_tokens()
@@ -271,11 +302,14 @@ class EmotionLLM(SharedLLM):
         else:
             self.model.llm.unmerge()
         encoder = self.asking.encoder(self.template)
-        speech = self._speech(batch, self.template)
+        speech, statistics = self._speech(batch, self.template)
         prompts = self.asking.prompts(self.template, batch)
         labels = encoder.label_tokens()
         if self.template.task == "emotion":
-            return Scores(self.model.label_scores(prompts, labels, speech))
+            scores = self.model.label_scores(prompts, labels, speech)
+            if self.voter is not None and self.voter_is_heard and statistics is not None:
+                scores = self.voter(scores, statistics)
+            return Scores(scores)
         texts = self.model.generate(prompts, speech, self.max_answer_tokens)
         read = [encoder.parse(text) for text in texts]
         transcripts = [transcript for transcript, _ in read]
@@ -301,23 +335,32 @@ class EmotionLLM(SharedLLM):
 
     def _head_logits(self, batch: Batch) -> Tensor:
         """A linear head reads the emotion off the mean speech embedding: the LLM has no part in it."""
-        embeddings, mask = self._embeddings(batch)
+        embeddings, mask, _ = self._embeddings(batch)
         mean, _ = mean_and_deviation(embeddings, mask)
         # Speech embeddings are as small as the LLM's own; the head needs them at unit size.
         return self.warm_head(nn.functional.layer_norm(mean, mean.shape[-1:]))
 
-    def _embeddings(self, batch: Batch) -> tuple[Tensor, Tensor]:
-        """(B, N, H) speech embeddings and the (B, N) mask."""
+    def _embeddings(self, batch: Batch) -> tuple[Tensor, Tensor, Tensor | None]:
+        """(B, N, H) speech embeddings, the (B, N) mask, and the (B, F) statistics where they are made of such."""
+        audio = self.model.audio
+        assert audio is not None
+        if not audio.pools_first:
+            return *audio(*self.hidden_states(batch)), None
+        statistics, frames = self._statistics(batch)
+        return *audio.from_statistics(statistics, frames), statistics
+
+    def _statistics(self, batch: Batch) -> tuple[Tensor, Tensor]:
+        """(B, F) statistics over time and the (B,) frames that each row has.
+
+        From stored features row by row; those of a training utterance in one range are the same in every pass.
+        """
         audio, augmentation = self.model.audio, self.augmentation
         assert audio is not None
-        plain = augmentation is None or not augmentation.changes_features
-        if batch.features is not None and batch.features.device.type == "cpu" and audio.pools_first and plain:
-            assert batch.mask is not None
-            return audio.from_statistics(self._statistics(batch, audio), batch.mask.sum(1))
-        return audio(*self.hidden_states(batch))
-
-    def _statistics(self, batch: Batch, audio: AudioPath) -> Tensor:
-        """(B, F), row by row; those of a training utterance in one range are the same in every pass."""
+        changed = augmentation is not None and augmentation.changes_features
+        if batch.features is None or batch.features.device.type != "cpu" or changed:
+            hidden, mask = self.hidden_states(batch)
+            return audio.statistics(hidden, mask), mask.sum(1)
+        assert batch.mask is not None
         rows, changes = [], 0 if self.ranges is None else self.ranges.changes
         for row, (utterance, *ranges) in enumerate(zip(batch.utterances, *self.ranges_of(batch), strict=True)):
 
@@ -326,12 +369,14 @@ class EmotionLLM(SharedLLM):
 
             name = (utterance.key, utterance.speed, changes, *ranges)
             rows.append(self.known_statistics.of(name, compute) if self.training else compute())
-        return torch.cat(rows)
+        return torch.cat(rows), batch.mask.sum(1)
 
-    def _speech(self, batch: Batch, template: PromptTemplate) -> list[Tensor] | None:
+    def _speech(self, batch: Batch, template: PromptTemplate) -> tuple[list[Tensor] | None, Tensor | None]:
+        """Each row's speech embeddings, and the statistics where they are made of such; nothing without sound."""
         if not template.takes_audio or self.model.audio is None:
-            return None
+            return None, None
         if batch.features is None and batch.waveforms is None:  # an ablation: the words alone
-            return None
-        embeddings, mask = self._embeddings(batch)
-        return [row[:size] for row, size in zip(embeddings, mask.sum(1).tolist(), strict=True)]
+            return None, None
+        embeddings, mask, statistics = self._embeddings(batch)
+        rows = [row[:size] for row, size in zip(embeddings, mask.sum(1).tolist(), strict=True)]
+        return rows, statistics

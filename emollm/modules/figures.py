@@ -18,7 +18,8 @@ class Scores:
     """What a model says of a batch.
 
     Attributes:
-        log_scores: (B, K) log-likelihood of each label, or None for a task without labels.
+        log_scores: (B, K) log-likelihood of each label, joined with a vote where there is one; None for a task
+            without labels.
         predictions: (B,) label index, -1 for an answer that could not be read.
         transcripts: what the model itself wrote down, one an utterance, or None.
         temperature: divides the scores before they become probabilities; 1 leaves them as they are.

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from contextlib import nullcontext
+from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext
 
 import torch
 from lightning.pytorch import LightningModule
@@ -141,6 +142,16 @@ class HearingModule(LightningModule, ABC):
         draws = self.training and self.draws_views
         views = self.speaker_range.draw(len(names)) if draws else [self.view] * len(names)
         return show(names, views, self.ranges.speakers)
+
+    @contextmanager
+    def shown_as(self, view: View) -> Iterator[None]:
+        """Every utterance in one range and without random changes, as where a model measures, for a while."""
+        before = self.training, self.view
+        self.training, self.view = False, view  # of this module alone: its parts stay in the mode they are in
+        try:
+            yield
+        finally:
+            self.training, self.view = before
 
     @property
     def augmentation(self) -> Augmentation | None:

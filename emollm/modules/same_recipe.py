@@ -13,6 +13,8 @@ Recipe = Mapping[str, Any]
 
 _HEARS = ("whisper_padding", "trim_db")
 """Of the backbone: how it is given its sound, which may be changed on purpose."""
+_SHARE = "share"
+"""Of a vote: it may be changed on purpose too."""
 
 
 def check_recipe(mine: Recipe, theirs: Recipe) -> None:
@@ -28,7 +30,7 @@ def check_recipe(mine: Recipe, theirs: Recipe) -> None:
         UserError: when the weights would be used for something else than they were trained for.
     """
     for name, now, then in _differences(mine, theirs):
-        if name.rpartition(".")[2] in _HEARS:
+        if name.rpartition(".")[2] in (*_HEARS, _SHARE):
             warnings.warn(
                 f"model.{name} is {now}, and the checkpoint was trained with {then}: scores will differ.",
                 stacklevel=2,
@@ -57,6 +59,7 @@ def _differences(mine: Recipe, theirs: Recipe) -> Iterator[tuple[str, Any, Any]]
     """Name, value now, and value then, of what differs."""
     parts = [("layers", mine, theirs)]
     parts += [(f"backbone.{name}", *_both("backbone", mine, theirs)) for name in ("layers", *_HEARS)]
+    parts.append((f"vote.{_SHARE}", *_both("vote", mine, theirs)))
     interface = _both("interface", mine, theirs)
     parts.append(("interface.class_path", *interface))
     options = _both("init_args", *interface)

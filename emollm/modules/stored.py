@@ -87,6 +87,11 @@ class StoredModule(LightningModule, ABC):
                     f"(fingerprint {mine}): name the same {part} in model.{part}.source."
                 )
         missing, unexpected = self.all_trained_names() - names, names - self.all_trained_names()
+        if any(name.startswith("voter.") for name in missing | unexpected):
+            raise UserError(
+                f"The checkpoint was trained with{'out' if missing else ''} model.vote: "
+                + ("leave it out." if missing else "give that; its share may be 0, so that the LLM answers alone.")
+            )
         if missing or unexpected:
             example = sorted(missing or unexpected)[0]
             raise UserError(

@@ -9,10 +9,17 @@ from emollm.evaluation import Calibration
 from emollm.models.prompts import load_template
 
 
-def settings(prompt="audio_transcript", calibration=None, transcriber="none", context=3, labels=("angry", "sad")):
+def settings(
+    prompt="audio_transcript", calibration=None, transcriber="none", context=3, labels=("angry", "sad"), share=0.5
+):
     template = load_template(prompt)
     module = SimpleNamespace(
-        labels=list(labels), calibration=calibration, template=template, inputs=template.inputs
+        labels=list(labels),
+        calibration=calibration,
+        template=template,
+        inputs=template.inputs,
+        has_vote=True,
+        vote=SimpleNamespace(share=share),
     )
     return settings_of(module, SimpleNamespace(transcriber=transcriber, turns=context))
 
@@ -25,6 +32,7 @@ def settings(prompt="audio_transcript", calibration=None, transcriber="none", co
         {"transcriber": "packaged:whisper-base"},
         {"calibration": Calibration(1.5)},
         {"labels": ["sad", "angry"]},
+        {"share": 0.25},
     ],
     ids=lambda change: next(iter(change)),
 )
@@ -39,7 +47,7 @@ def test_the_prompt_that_a_checkpoint_remembers_is_the_one_it_was_trained_with()
 
 
 def test_who_reads_no_transcript_does_not_care_who_writes_them():
-    deaf = SimpleNamespace(labels=["angry"], calibration=None, inputs=("audio",))
+    deaf = SimpleNamespace(labels=["angry"], calibration=None, inputs=("audio",), has_vote=False)
     made = [settings_of(deaf, SimpleNamespace(transcriber=name, turns=3)) for name in ("none", "packaged:x")]
     assert made[0] == made[1]
     assert set(made[0]) == {"label set", "calibration"}

@@ -35,7 +35,7 @@ def test_tokens_loss_is_the_mean_negative_log_likelihood_of_a_token(tiny_wavlm, 
     """Against a forward of the whole sequence, clip by clip, with logits read by hand."""
     module, batch = build(tiny_wavlm, tiny_llama, objective="tokens").eval(), make_batch()
     encoder = module.asking.encoder(module.template)
-    speech = module._speech(batch, module.template)
+    speech, _ = module._speech(batch, module.template)
     total, count = 0.0, 0
     for row, target in enumerate(batch.targets.tolist()):
         prompt = encoder.encode(batch.transcripts[row])
@@ -53,7 +53,7 @@ def test_tokens_loss_of_a_transcript_covers_all_its_tokens_and_its_end(tiny_wavl
     encoder = module.asking.encoder(module.template)
     answers = [[*encoder._tokenize(text, plain=True), encoder.end_token] for text in batch.transcripts]
     prompts = [encoder.encode() for _ in answers]
-    scores, sizes = module.model.answer_scores(prompts, answers, module._speech(batch, module.template))
+    scores, sizes = module.model.answer_scores(prompts, answers, module._speech(batch, module.template)[0])
     assert sizes.tolist() == [len(answer) for answer in answers]
     torch.testing.assert_close(module.loss(batch), -scores.sum() / sizes.sum())
 
