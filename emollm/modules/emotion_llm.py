@@ -14,24 +14,22 @@ from emollm.errors import UserError
 from emollm.models.backbones import Backbone, BackboneSpec
 from emollm.models.interfaces import Interface, MLPInterface
 from emollm.models.llm import LLMSpec
-from emollm.models.pooling import mean_and_deviation
 from emollm.models.prompts import PromptTemplate, load_template
-from emollm.models.speech_llm import SpeechLLM, build_speech_llm
+from emollm.models.speech_llm import build_speech_llm
 from emollm.modules.asking import Asking
 from emollm.modules.figures import Scores
 from emollm.modules.label_loss import LabelLoss
-from emollm.modules.memory import Memory
+from emollm.modules.listening_llm import ListeningLLM
 from emollm.modules.optimization import Optimization
-from emollm.modules.shared_llm import SharedLLM
 from emollm.modules.speaker_range import SpeakerRange
 from emollm.modules.stages import Stage, stage_at
-from emollm.modules.vote import Vote, Voter, VoterRows, make_voter
+from emollm.modules.vote import Vote, make_voter
 
 if TYPE_CHECKING:
     from emollm.data.datamodule import EmotionData
 
 
-class EmotionLLM(SharedLLM):
+class EmotionLLM(ListeningLLM):
     """Frozen audio backbone → interface → LLM with an adapter, given audio, transcript and a prompt.
 
     Args:
@@ -114,10 +112,6 @@ class EmotionLLM(SharedLLM):
         self.padding_side = padding_side
         self.max_answer_tokens = max_answer_tokens
         self.vote = vote
-        self.voter: Voter | None = None
-        self.known_statistics = Memory()
-        self.model: SpeechLLM
-        self.asking: Asking
 
     # -- what the model is made of --------------------------------------------------------------------------
 
@@ -252,18 +246,6 @@ class EmotionLLM(SharedLLM):
         if self.voter is not None and self.needs_labels:
             self._fit_voter(self.voter)
 
-    def _fit_voter(self, voter: Voter) -> None:
-        """Hear every training utterance once more, and fit what votes; in all processes to the same rows."""
-        data, heard = self.trainer.datamodule, VoterRows()
-        own = self.speaker_range is not None and self.speaker_range.own > 0
-        for batch in data.heard_dataloader(data.training):
-            for view in ("plain", "own") if own else ("plain",):
-                if len(batch):
-                    with self.shown_as(view), torch.no_grad():
-                        statistics, _ = self._statistics(batch.to(self.device))
-                    heard.add(batch, view, statistics)
-        voter.fit(*(tensor.to(self.device) for tensor in heard.of_all_processes()))
-
     def on_fit_end(self) -> None:
         """Make room."""
         self.known_statistics.forget()
@@ -332,51 +314,3 @@ class EmotionLLM(SharedLLM):
     def metric_prefix(self, part: str) -> str:
         """The head's figures stand apart, so that they never choose the best LLM."""
         return "warm" if self._warms_up else part
-
-    def _head_logits(self, batch: Batch) -> Tensor:
-        """A linear head reads the emotion off the mean speech embedding: the LLM has no part in it."""
-        embeddings, mask, _ = self._embeddings(batch)
-        mean, _ = mean_and_deviation(embeddings, mask)
-        # Speech embeddings are as small as the LLM's own; the head needs them at unit size.
-        return self.warm_head(nn.functional.layer_norm(mean, mean.shape[-1:]))
-
-    def _embeddings(self, batch: Batch) -> tuple[Tensor, Tensor, Tensor | None]:
-        """(B, N, H) speech embeddings, the (B, N) mask, and the (B, F) statistics where they are made of such."""
-        audio = self.model.audio
-        assert audio is not None
-        if not audio.pools_first:
-            return *audio(*self.hidden_states(batch)), None
-        statistics, frames = self._statistics(batch)
-        return *audio.from_statistics(statistics, frames), statistics
-
-    def _statistics(self, batch: Batch) -> tuple[Tensor, Tensor]:
-        """(B, F) statistics over time and the (B,) frames that each row has.
-
-        From stored features row by row; those of a training utterance in one range are the same in every pass.
-        """
-        audio, augmentation = self.model.audio, self.augmentation
-        assert audio is not None
-        changed = augmentation is not None and augmentation.changes_features
-        if batch.features is None or batch.features.device.type != "cpu" or changed:
-            hidden, mask = self.hidden_states(batch)
-            return audio.statistics(hidden, mask), mask.sum(1)
-        assert batch.mask is not None
-        rows, changes = [], 0 if self.ranges is None else self.ranges.changes
-        for row, (utterance, *ranges) in enumerate(zip(batch.utterances, *self.ranges_of(batch), strict=True)):
-
-            def compute(row: int = row, ranges: list[str | None] = ranges) -> Tensor:
-                return audio.statistics(*self.hidden_state_of(batch, row, *ranges))
-
-            name = (utterance.key, utterance.speed, changes, *ranges)
-            rows.append(self.known_statistics.of(name, compute) if self.training else compute())
-        return torch.cat(rows), batch.mask.sum(1)
-
-    def _speech(self, batch: Batch, template: PromptTemplate) -> tuple[list[Tensor] | None, Tensor | None]:
-        """Each row's speech embeddings, and the statistics where they are made of such; nothing without sound."""
-        if not template.takes_audio or self.model.audio is None:
-            return None, None
-        if batch.features is None and batch.waveforms is None:  # an ablation: the words alone
-            return None, None
-        embeddings, mask, statistics = self._embeddings(batch)
-        rows = [row[:size] for row, size in zip(embeddings, mask.sum(1).tolist(), strict=True)]
-        return rows, statistics
