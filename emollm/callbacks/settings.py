@@ -31,8 +31,7 @@ def settings_of(module: EmotionModule, data: EmotionData) -> Settings:
     template = getattr(module, "template", None)  # the probe has no prompt
     if template is not None:
         settings["prompt"] = _prompt(template)
-    if module.has_vote:
-        settings["share of the vote"] = f"{module.vote.share:g}"
+    settings["share of the vote"] = f"{module.vote.share:g}" if module.has_vote else "0"
     if "transcript" in module.inputs:
         settings["transcriber"] = data.transcriber
     if "context" in module.inputs:

@@ -166,9 +166,9 @@ class EmotionLLM(ListeningLLM):
 
     @property
     def has_vote(self) -> bool:
-        """Where the prompt takes sound and asks for the emotion alone, once there is something fitted."""
+        """Where the prompt takes sound and asks for the emotion alone, once something with a share is fitted."""
         asked = self.template.takes_audio and self.template.task == "emotion"
-        return asked and self.voter is not None and self.voter.fitted
+        return asked and self.voter is not None and self.voter.fitted and self.voter.vote.share > 0
 
     @property
     def needs_cues(self) -> bool:

@@ -87,10 +87,12 @@ class StoredModule(LightningModule, ABC):
                     f"(fingerprint {mine}): name the same {part} in model.{part}.source."
                 )
         missing, unexpected = self.all_trained_names() - names, names - self.all_trained_names()
-        if any(name.startswith("voter.") for name in missing | unexpected):
+        odd = missing | unexpected
+        if odd and all(name.startswith("voter.") for name in odd):
             raise UserError(
-                f"The checkpoint was trained with{'out' if missing else ''} model.vote: "
-                + ("leave it out." if missing else "give that; its share may be 0, so that the LLM answers alone.")
+                "The checkpoint was trained without model.vote: give --model.vote null."
+                if missing
+                else "The checkpoint was trained with model.vote: give that; at share 0 the LLM answers alone."
             )
         if missing or unexpected:
             example = sorted(missing or unexpected)[0]

@@ -25,7 +25,8 @@ class Vote:
     speeds), ``balance_loss`` and ``trainer.limit_train_batches`` do not reach it. Its log-probabilities and the
     LLM's are averaged (a logarithmic opinion pool: Genest and Zidek, 1986). Where no sound reaches the model, or
     it is asked for more than the emotion, the LLM answers alone. All statistics are in memory at once: utterances
-    × ranges × layers × 2 × width × 4 bytes, 88 MB for 3,565 utterances, two ranges, three layers of Whisper-base.
+    × ranges × layers × 2 × width × 4 bytes, 88 MB for 3,565 utterances, two ranges, three layers of Whisper-base,
+    and some copies of them while it is fitted.
     """
 
     share: float = 0.5

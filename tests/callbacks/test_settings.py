@@ -50,7 +50,7 @@ def test_who_reads_no_transcript_does_not_care_who_writes_them():
     deaf = SimpleNamespace(labels=["angry"], calibration=None, inputs=("audio",), has_vote=False)
     made = [settings_of(deaf, SimpleNamespace(transcriber=name, turns=3)) for name in ("none", "packaged:x")]
     assert made[0] == made[1]
-    assert set(made[0]) == {"label set", "calibration"}
+    assert set(made[0]) == {"label set", "calibration", "share of the vote"}
 
 
 def test_earlier_turns_count_where_the_prompt_shows_them():

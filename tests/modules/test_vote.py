@@ -180,9 +180,18 @@ def test_a_resumed_run_has_the_same_vote(voted, tmp_path):
     torch.testing.assert_close(voter_of(last), voter_of(voted.checkpoint), atol=0, rtol=0)
 
 
-def test_a_vote_that_is_not_there_or_not_asked_for_is_told(voted, small_run, capsys):
-    run(voted.folder, "test", *voted.args, "--ckpt_path", voted.checkpoint, "--model.vote", "null", code=2)
-    assert "trained with model.vote: give that" in capsys.readouterr().err
+def test_a_vote_that_is_not_there_or_not_asked_for_is_told(voted, tiny_whisper, tiny_llama):
+    stages = [{"answer": "head", "epochs": 1}, {"epochs": 1}]
+    plain, votes, warms = (
+        build(tiny_whisper, tiny_llama, **HEARS, **more) for more in ({}, {"vote": {}}, {"stages": stages})
+    )
+    for mine, theirs, said in (
+        (votes, plain, "trained without model.vote: give --model.vote null"),
+        (plain, votes, "trained with model.vote: give that"),
+        (warms, votes, "2 trained weights are missing from it and 2 are unknown"),
+    ):
+        with pytest.raises(UserError, match=said):
+            mine.check_weights(theirs.all_trained_names(), theirs.specification())
 
 
 def test_predictions_of_another_share_are_not_mixed(voted, tmp_path, capsys):
