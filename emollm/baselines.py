@@ -13,6 +13,7 @@ from emollm.callbacks.checkpoint import BestCheckpoint
 from emollm.callbacks.collect import Collector
 from emollm.data.datamodule import EmotionData
 from emollm.data.utterance import UtteranceTable
+from emollm.errors import UserError
 from emollm.prediction import Prediction
 
 if TYPE_CHECKING:
@@ -37,47 +38,60 @@ PROBE_EPOCHS = 1
 def majority(train: UtteranceTable, tested: list[Prediction], labels: list[str]) -> list[Prediction]:
     """The most frequent label of the training part for everybody, with the labels' shares as probabilities."""
     counts = Counter(label for label in train.values("label") if label in labels)
+    if not counts:
+        raise UserError("no training utterance has a label of the set")
     shares = {label: counts[label] / counts.total() for label in labels}
     answer = max(labels, key=lambda label: shares[label])
     return [Prediction(row.utterance, answer, shares, row.transcript, row.duration, "majority") for row in tested]
 
 
-def probe(module: EmotionModule) -> tuple[EmotionModule, int]:
-    """A probe on the module's backbone, frozen as it came, and how many epochs to fit it."""
+def probe(module: EmotionModule) -> EmotionModule:
+    """A probe on the module's backbone, frozen as it came."""
     recipe = {
         "labels": module.recipe["labels"],
         "backbone": {**module.recipe["backbone"], "trained_layers": 0},
         "seed": module.seed,
     }
-    return factory.build("probe", recipe), PROBE_EPOCHS
+    return factory.build("probe", recipe)
 
 
-def transcript_llm(module: EmotionModule) -> tuple[EmotionModule, int]:
-    """The module's LLM and adapter with a prompt that takes the transcript alone, for as many epochs."""
-    epochs = sum(stage.epochs for stage in module.stages if stage.answer == "llm")
-    return factory.build(module.method, {**module.recipe, "prompt": "transcript", "stages": None}), epochs or 1
+def transcript_llm(module: EmotionModule) -> EmotionModule:
+    """The module's LLM and adapter, given the transcript alone in every stage in which the LLM answers."""
+    stages = [
+        {**stage, "prompt": None}
+        for stage in module.recipe.get("stages") or []
+        if stage.get("answer", "llm") == "llm"
+    ]
+    return factory.build(module.method, {**module.recipe, "prompt": "transcript", "stages": stages or None})
 
 
-def fit_and_test(
-    baseline: EmotionModule, epochs: int, data: EmotionData, main: Trainer, folder: Path
-) -> list[Prediction]:
+def fit_and_test(baseline: EmotionModule, data: EmotionData, main: Trainer, folder: Path) -> list[Prediction]:
     """Fit a baseline on the same training part, choose its epoch on the same validation part, and test it.
 
     Args:
         baseline: not yet built.
-        epochs: passes over the training part.
         data: the data of the module that it is held against.
-        main: the trainer of that module, whose device, precision and limits it takes.
+        main: the trainer of that module, whose device, precision, limits and manner of training it takes.
         folder: where its checkpoint goes.
     """
     data, collector, best = data.again(), Collector(), BestCheckpoint()
     best.dirpath = str(folder)
     device = main.strategy.root_device
+    manner = {"precision": "32-true", "max_epochs": PROBE_EPOCHS}
+    if baseline.method != "probe":  # which takes no steps
+        epochs = sum(stage.epochs for stage in baseline.stages)
+        manner = {
+            "precision": main.precision,
+            "max_epochs": epochs or main.max_epochs,
+            "max_steps": main.max_steps,
+            "accumulate_grad_batches": main.accumulate_grad_batches,
+            "gradient_clip_val": main.gradient_clip_val,
+            "gradient_clip_algorithm": main.gradient_clip_algorithm,
+        }
     trainer = Trainer(
         accelerator=main.accelerator,
         devices=1 if device.index is None else [device.index],
-        precision="32-true" if baseline.method == "probe" else main.precision,
-        max_epochs=epochs,
+        **manner,
         logger=False,
         callbacks=[best, collector],
         enable_progress_bar=main.progress_bar_callback is not None,

@@ -110,7 +110,8 @@ class EmotionCLI(LightningCLI):
         if self.datamodule.context is None and self.stored is not None:
             self.datamodule.context = self.stored.specification.get("context")
         config["logger"] = self._same_folder(config["logger"])
-        if self.verb == "fit" and config["max_epochs"] is None and config["max_steps"] == -1:
+        # In a test, baselines are fitted for as long as the recipe was.
+        if config["max_epochs"] is None and config["max_steps"] == -1:
             kwargs["max_epochs"] = sum(stage.epochs for stage in getattr(self.model, "stages", [])) or 10
         trainer = super().instantiate_trainer(**kwargs)
         refuse_sharding(trainer.strategy)

@@ -242,7 +242,7 @@ class Evaluator:
         make = {"probe": baselines.probe, "transcript_llm": baselines.transcript_llm}[name]
         self._say(f"Baseline: fitting the {baselines.BASELINES[name][0]}.")
         folder = self.folder / "baselines" / name
-        return baselines.fit_and_test(*make(self.module), self.data, self.trainer, folder)
+        return baselines.fit_and_test(make(self.module), self.data, self.trainer, folder)
 
     def _try(self, kind: str, name: str, title: str, about: str, measure: Callable[[], list[Prediction]]) -> Row:
         """A row of the comparison; what cannot be measured says why instead of ending the run."""

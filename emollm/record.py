@@ -5,17 +5,17 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import asdict
 from datetime import datetime
-from typing import Any, Literal
+from typing import Any
 
 import pandas as pd
 from lightning.pytorch import Trainer
 
+from emollm.data.audit import Part
 from emollm.data.datamodule import EmotionData
 from emollm.data.trained_on import lines, shared
 from emollm.machine import machine, versions
 from emollm.modules.base import EmotionModule
 
-Part = Literal["validation", "test"]
 Row = dict[str, Any]
 
 
@@ -39,7 +39,7 @@ def record(
         command: as the user typed it.
         recipe: the whole configuration as YAML.
     """
-    parts, audit = data.parts, data.audit.to_dict()
+    parts, audit = data.parts, data.audit.to_dict(part)
     whole = len(getattr(parts, part))
     trained = module.trained_on
     if module.name != "untrained model":

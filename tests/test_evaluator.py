@@ -8,9 +8,13 @@ import pytest
 import soundfile
 import torch
 import yaml
+from lightning.pytorch import Trainer
 
+from emollm.baselines import majority
 from emollm.calibrate import file_beside, read_beside
 from emollm.data.corpora import Ravdess
+from emollm.data.utterance import Utterance, UtteranceTable
+from emollm.errors import UserError
 from emollm.evaluation import Calibration
 from tests.small import run
 
@@ -178,6 +182,23 @@ def test_a_temperature_changes_confidence_and_no_answer(small_run, tested, tmp_p
     powers = plain[chances].to_numpy() ** (1 / read_beside(small_run.checkpoint).temperature)
     expected = powers / powers.sum(axis=1, keepdims=True)
     assert calibrated[chances].to_numpy() == pytest.approx(expected, abs=1e-4)
+
+
+def test_the_baseline_llm_is_trained_as_the_recipe_was(small_run, tmp_path, monkeypatch):
+    kept = []
+    monkeypatch.setattr("emollm.baselines.Trainer", lambda **asked: kept.append(asked) or Trainer(**asked))
+    manner = ["--trainer.max_epochs=2", "--trainer.accumulate_grad_batches=3", "--trainer.gradient_clip_val=0.5"]
+    args = ["--config", small_run.config, "--ckpt_path", small_run.checkpoint, "--ablations=none"]
+    values = run(tmp_path, "test", *args, *manner, "--model.stages=null", "--baselines=transcript_llm")
+    assert json.loads((values / "metrics.json").read_text())["rows"][1]["result"] is not None
+    (asked,) = kept
+    assert [asked[name] for name in ("max_epochs", "accumulate_grad_batches", "gradient_clip_val")] == [2, 3, 0.5]
+
+
+def test_without_any_known_label_there_is_no_majority():
+    rows = UtteranceTable([Utterance(id="1", label=None), Utterance(id="2", label="bored")])
+    with pytest.raises(UserError, match="no training utterance has a label of the set"):
+        majority(rows, [], ["angry", "happy"])
 
 
 def test_validate_can_calibrate_afterwards(small_run, tmp_path, capsys):

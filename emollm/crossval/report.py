@@ -8,6 +8,7 @@ from typing import Any
 from lightning.pytorch.loggers import TensorBoardLogger
 from rich.console import Console
 
+from emollm.crossval.state import PICTURES
 from emollm.evaluation.frame import write
 from emollm.evaluation.pool import FoldReport, pool
 from emollm.metrics import FIGURES
@@ -34,8 +35,9 @@ def report(tested: list[FoldReport], output: Path, command: str, recipe: str, fo
     told = [f"Only {missing} were tested."] if missing else []
     content["missing"] = " ".join([*told, content["missing"] or ""]).strip() or None
     write(frame, output / "predictions.csv")
-    for old in output.glob("events.out.tfevents.*"):
-        old.unlink()
+    for pattern in PICTURES:  # of fewer folds: there may be other ones now
+        for old in output.glob(pattern):
+            old.unlink()
     logger = TensorBoardLogger(output, name="", version="")
     logger.log_metrics({f"test/{name}": content["summary"]["result"][name] for name in FIGURES})
     log_rows(content, logger)

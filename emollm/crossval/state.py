@@ -15,9 +15,9 @@ from emollm.errors import UserError
 from emollm.files import write_text
 
 STATE = "crossval.json"
-_WRITTEN = ("predictions.csv", "metrics.json", "report.html", "events.out.tfevents.*") + tuple(
-    f"{name}.png" for name in ("confusion_*", "reliability", "emotions", "speakers")
-)
+PICTURES = ("events.out.tfevents.*", "confusion_*.png", "reliability.png", "emotions.png", "speakers.png")
+"""Patterns of what the report writes besides its numbers."""
+_WRITTEN = ("predictions.csv", "metrics.json", "report.html", *PICTURES)
 """By the report, into the output folder."""
 
 

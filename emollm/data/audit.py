@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import unicodedata
 from dataclasses import asdict, dataclass
-from typing import Any
+from typing import Any, Literal
 
-from emollm.data.copies import copies_and_overlaps
+from emollm.data.copies import copies_and_overlaps, unread
 from emollm.data.features import FeatureStore
 from emollm.data.near_copies import near_copies, signature_store
 from emollm.data.overlap import Overlap, lines_of
 from emollm.data.protocols.base import Split
 from emollm.data.protocols.speakers import voices
 from emollm.data.utterance import Utterance, UtteranceTable
+
+Part = Literal["validation", "test"]
 
 
 @dataclass(frozen=True)
@@ -29,16 +31,18 @@ class Audit:
     test: Overlap
     validation: Overlap
 
-    def lines(self) -> list[str]:
-        """Plain sentences for the person who reads the scores."""
+    def lines(self, part: Part = "test") -> list[str]:
+        """Plain sentences for the person who reads the scores of that part."""
+        if part == "validation":
+            return lines_of(self.validation, "validation", always=True)
         return [
             *lines_of(self.test, "test", always=True),
             *lines_of(self.validation, "validation", always=False),
         ]
 
-    def to_dict(self) -> dict[str, Any]:
+    def to_dict(self, part: Part = "test") -> dict[str, Any]:
         """Plain values, for JSON."""
-        return asdict(self) | {"lines": self.lines()}
+        return asdict(self) | {"lines": self.lines(part)}
 
 
 def audit(split: Split, listen: bool = True) -> Audit:
@@ -86,6 +90,7 @@ def _overlap(first: UtteranceTable, second: UtteranceTable, store: FeatureStore 
         overlapping=overlapping,
         near_copies=near_copies(first, second.where(lambda row: row.key not in copied), store) if store else [],
         recorded=sum(row.path is not None for row in second),
+        unread=unread(first) + unread(second),
         listened=store is not None,
         dialogues=sorted(_dialogues(first) & _dialogues(second)),
     )

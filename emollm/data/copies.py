@@ -47,6 +47,12 @@ def copies_and_overlaps(
     return copies, overlapping
 
 
+def unread(table: UtteranceTable) -> int:
+    """How many utterances have no sound file, or one that cannot be opened."""
+    files = {path: os.access(path, os.R_OK) for path in _paths(table)}
+    return sum(row.path is None or not files[row.path] for row in table)
+
+
 class _Stretches:
     """Those of one file in the first table, in order: thousands are not looked through for each of the second."""
 

@@ -24,6 +24,7 @@ class Overlap:
         near_copies: recordings that are the same sound saved again (another format, rate or level, silence added,
             a little noise), one pair of ids a recording of the second part; without those above.
         recorded: how many utterances of the second part have a sound file.
+        unread: how many utterances of both parts have none, or one that cannot be opened.
         listened: whether ``near_copies`` were looked for.
         dialogues: as ``corpus/dialogue``.
     """
@@ -38,6 +39,7 @@ class Overlap:
     overlapping: list[tuple[str, str]]
     near_copies: list[tuple[str, str]]
     recorded: int
+    unread: int
     listened: bool
     dialogues: list[str] = field(default_factory=list)
 
@@ -118,7 +120,12 @@ def lines_of(overlap: Overlap, part: str, always: bool) -> list[str]:
             f"{_count(len(pairs), 'recording')} of {part} {_verb(len(pairs))} nearly identical to one in training "
             f"({some(pairs)}): the same sound saved again; leave one of each pair out."
         )
-    if always and overlap.recorded and not (overlap.copies or overlap.overlapping or overlap.near_copies):
+    if always and overlap.recorded and overlap.unread:
+        lines.append(
+            f"The sound of {_count(overlap.unread, 'utterance')} of training or {part} cannot be opened here, so "
+            "nobody can tell whether it is in both."
+        )
+    elif always and overlap.recorded and not (overlap.copies or overlap.overlapping or overlap.near_copies):
         saved = ", nor the same sound saved again" if overlap.listened else ""
         lines.append(f"No recording of {part} is a copy of one in training{saved}.")
     return lines

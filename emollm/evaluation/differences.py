@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 
 from emollm.evaluation.counts import FIGURES, confusions, figures
-from emollm.evaluation.intervals import LEVEL, clusters_of
+from emollm.evaluation.intervals import LEVEL, clusters_of, draw
 from emollm.metrics.stored import count
 
 Difference = tuple[float, float, float]
@@ -46,21 +46,17 @@ def differences(
     alone = groups < 0
     groups = np.where(alone, number + np.cumsum(alone) - 1, groups)
     number += int(alone.sum())
-    drawn = np.random.default_rng(seed).multinomial(number, np.full(number, 1 / number), size=draws)
     size = len(labels) * (len(labels) + 1)
+    units = np.concatenate(
+        [confusions(table, groups, number).reshape(number, size) for table in (mine, theirs)], axis=1
+    )
 
-    def measured(weights: np.ndarray) -> dict[str, np.ndarray]:
-        of = [
-            figures(
-                (weights @ confusions(table, groups, number).reshape(number, size)).reshape(
-                    -1, len(labels), len(labels) + 1
-                )
-            )
-            for table in (mine, theirs)
-        ]
+    def measured(counts: np.ndarray) -> dict[str, np.ndarray]:
+        of = [figures(half.reshape(-1, len(labels), len(labels) + 1)) for half in np.split(counts, 2, axis=1)]
         return {name: of[0][name] - of[1][name] for name in FIGURES}
 
-    whole, each, tail = measured(np.ones((1, number))), measured(drawn), (1 - LEVEL) / 2
+    drawn = draw(units, np.ones(number), draws, np.random.default_rng(seed))
+    whole, each, tail = measured(units.sum(0, keepdims=True)), measured(drawn), (1 - LEVEL) / 2
     return {name: (float(whole[name][0]), *np.quantile(each[name], [tail, 1 - tail]).tolist()) for name in FIGURES}
 
 

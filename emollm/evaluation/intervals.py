@@ -42,9 +42,8 @@ def bootstrap(frame: pd.DataFrame, labels: Sequence[str], draws: int = 2000, see
     """Percentile intervals by the cluster bootstrap (Field and Welsh, JRSS B 2007).
 
     Utterances of one speaker resemble each other, so whole speakers are drawn with replacement, as many as there
-    are, from all corpora pooled. In a corpus that does not name the speaker of every row, or names one speaker
-    only, each utterance is drawn for itself, with all predictions of it; such an interval is too narrow where
-    speakers differ.
+    are, from all corpora pooled. An utterance whose speaker is not known, or is the only one that its corpus
+    names, is drawn for itself, with all predictions of it; such an interval is too narrow where speakers differ.
 
     Every draw is measured by the definitions of the figures themselves. UA is therefore the mean recall over the
     labels that occur in the targets of that draw, and macro-F1 the mean over those in its targets or answers: a
@@ -69,7 +68,7 @@ def bootstrap(frame: pd.DataFrame, labels: Sequence[str], draws: int = 2000, see
     alone = np.bincount(cells(counted)[groups < 0], minlength=size)
     units = np.concatenate([confusions(counted, groups, number).reshape(number, size), np.eye(size)[alone > 0]])
     weights = np.concatenate([np.ones(number), alone[alone > 0]])
-    drawn = _draw(units, weights, draws, np.random.default_rng(seed))
+    drawn = draw(units, weights, draws, np.random.default_rng(seed))
     tail = (1 - LEVEL) / 2
     bounds = {
         name: tuple(np.quantile(values, [tail, 1 - tail]).tolist())
@@ -90,7 +89,7 @@ def clusters_of(counted: Counted) -> tuple[np.ndarray, int, int]:
     names = ("speaker", "id")
     table = counted.rows.reindex(columns=names).assign(corpus=counted.corpora)
     speakers = table.groupby("corpus")["speaker"]
-    known = (speakers.transform("count") == speakers.transform("size")) & (speakers.transform("nunique") >= 2)
+    known = table["speaker"].notna() & (speakers.transform("nunique") >= 2)
     repeated = ~known & table["id"].notna() & table.duplicated(["corpus", "id"], keep=False)
     groups, number, counts = pd.Series(-1, index=table.index), 0, []
     for rows, name in ((known, "speaker"), (repeated, "id")):
@@ -100,11 +99,12 @@ def clusters_of(counted: Counted) -> tuple[np.ndarray, int, int]:
     return groups.to_numpy(dtype=np.int64), number, counts[0]
 
 
-def _draw(units: np.ndarray, weights: np.ndarray, draws: int, rng: np.random.Generator) -> np.ndarray:
+def draw(units: np.ndarray, weights: np.ndarray, draws: int, rng: np.random.Generator) -> np.ndarray:
     """(draws, cells) counts of as many clusters as ``weights`` sums to, each time drawn anew from the units."""
     clusters, step = int(weights.sum()), max(1, _ENTRIES // len(weights))
+    units = units.astype(np.float64)  # whole numbers are multiplied many times slower
     parts = [
-        rng.multinomial(clusters, weights / clusters, size=min(step, draws - start)) @ units
+        rng.multinomial(clusters, weights / clusters, size=min(step, draws - start)).astype(np.float64) @ units
         for start in range(0, draws, step)
     ]
     return np.concatenate(parts)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
+from dataclasses import replace
 
 import torch
 from lightning.pytorch import LightningModule
@@ -74,24 +75,31 @@ class HearingModule(LightningModule, ABC):
         known = [(row, {row.label: 1.0}) for row in data.training if row.label is not None]
         self.ranges.use(self.speaker_range.usable(heard, emotions_by_speaker(known, self.labels)))
 
-    def hidden_states(self, batch: Batch) -> tuple[Tensor, Tensor]:
-        """Hidden states of the backbone, stored ones if the batch brings them.
+    def encoded(self, batch: Batch) -> Batch:
+        """The batch with the backbone's hidden states as its features, as it is where it brings stored ones.
 
         A frozen backbone's states pass through float16 either way, so that a run scores the same with and
         without the store.
+        """
+        if batch.features is not None:
+            return batch
+        backbone = self.audio_backbone
+        assert backbone is not None
+        # Its own dtype alone decides how a frozen backbone computes, as where its features are stored.
+        with torch.autocast(self.device.type, enabled=False) if backbone.frozen else nullcontext():
+            hidden, mask = backbone(batch.waveforms, batch.lengths)
+        return replace(batch, features=hidden if hidden.requires_grad else as_stored(hidden), mask=mask)
+
+    def hidden_states(self, batch: Batch) -> tuple[Tensor, Tensor]:
+        """Hidden states of the backbone, in the ranges in which the utterances are shown, and augmented.
 
         Returns:
             (B, L, T, D) float32 and the (B, T) mask.
         """
-        backbone = self.audio_backbone
-        assert backbone is not None
-        if batch.features is not None and batch.mask is not None:
-            hidden, mask = batch.features.float(), batch.mask
-        else:
-            # Its own dtype alone decides how a frozen backbone computes, as where its features are stored.
-            with torch.autocast(self.device.type, enabled=False) if backbone.frozen else nullcontext():
-                hidden, mask = backbone(batch.waveforms, batch.lengths)
-            hidden = hidden.float() if hidden.requires_grad else as_stored(hidden).float()
+        batch = self.encoded(batch)
+        assert batch.features is not None
+        assert batch.mask is not None
+        hidden, mask = batch.features.float(), batch.mask
         hidden = self._in_range(hidden, mask, *self.ranges_of(batch))
         augmentation = self.augmentation
         if augmentation is None or not augmentation.changes_features:

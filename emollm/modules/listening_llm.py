@@ -31,10 +31,13 @@ class ListeningLLM(SharedLLM):
         data, heard = self.trainer.datamodule, VoterRows()
         own = self.speaker_range is not None and self.speaker_range.own > 0
         for batch in data.heard_dataloader(data.training):
-            for view in ("plain", "own") if own else ("plain",):
-                if len(batch):
-                    with self.shown_as(view), torch.no_grad():
-                        statistics, _ = self._statistics(batch.to(self.device))
+            if not len(batch):
+                continue
+            with torch.no_grad():
+                batch = self.encoded(batch.to(self.device))
+                for view in ("plain", "own") if own else ("plain",):
+                    with self.shown_as(view):
+                        statistics, _ = self._statistics(batch)
                     heard.add(batch, view, statistics)
         voter.fit(*(tensor.to(self.device) for tensor in heard.of_all_processes()))
 

@@ -185,6 +185,7 @@ class Probe(EmotionModule):
         """
         if len(batch):
             with torch.no_grad():
+                batch = self.encoded(batch)
                 for place, view in enumerate(self._views()):
                     self.view, rows = view, batch.utterances
                     plain = [place == 0 and row.speed == 1 for row in rows]

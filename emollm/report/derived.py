@@ -31,8 +31,8 @@ def caution(over: str) -> str | None:
         )
     if "utterance" in over:
         return (
-            "Where a corpus does not name two speakers at least, utterances were drawn one by one, which makes "
-            "intervals too narrow."
+            "Utterances without a known speaker, or of a corpus that names only one, were drawn one by one, which "
+            "makes intervals too narrow."
         )
     return "With so few speakers such intervals come out too narrow." if int(speakers[1]) < _FEW else None
 

@@ -29,8 +29,8 @@ def figures(content: dict[str, Any]) -> dict[str, Figure]:
         for name, one in {"all": result, **(corpora if len(corpora) > 1 else {})}.items()
     }
     made["reliability"] = reliability_figure(summary["reliability"], result["ece"], f"{part}: reliability")
-    recall = [result["per_class"][label]["recall"] for label in labels]
-    made["emotions"] = bars_figure(labels, recall, None, f"{part}: emotions", "recall")
+    there = {label: one["recall"] for label in labels if (one := result["per_class"][label])["support"]}
+    made["emotions"] = bars_figure(list(there), list(there.values()), None, f"{part}: emotions", "recall")
     speakers = summary["speakers"]
     if 1 < len(speakers) <= _SPEAKERS:
         names = [f"{one['corpus']}/{one['speaker']}" for one in speakers]

@@ -32,13 +32,20 @@ def metrics_table(results: Results) -> Table:
 
 
 def per_class_table(results: Results) -> Table:
-    """One row a label, over all utterances, in percent; a dash where a label does not occur."""
+    """One row a label, over all utterances, in percent; a dash where nothing has, or was given, the label."""
     table = narrow_table("Per label (%)", "label", ["support", "recall", "precision", "F1"])
-    for label, figures in results.overall.per_class.items():
-        recall = _percent(figures.recall) if figures.support else "–"
-        table.add_row(
-            escape(label), str(figures.support), recall, _percent(figures.precision), _percent(figures.f1)
+    overall = results.overall
+    for column, (label, figures) in enumerate(overall.per_class.items()):
+        answered = sum(row[column] for row in overall.confusion)
+        shown = (
+            _percent(share) if counted else "–"
+            for share, counted in (
+                (figures.recall, figures.support),
+                (figures.precision, answered),
+                (figures.f1, figures.support or answered),
+            )
         )
+        table.add_row(escape(label), str(figures.support), *shown)
     return table
 
 

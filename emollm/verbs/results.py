@@ -109,10 +109,11 @@ def _show(found: Sequence[Line]) -> None:
     console = Console()
     for run, rows in groupby(found, key=lambda line: line.run):
         table = narrow_table(escape(str(run)), "what", ["corpus", "n", "WA", "UA [95 %]", "ECE", "model ahead"])
-        over = ""
+        over: dict[str, dict[str, None]] = {}  # what was drawn, and for which corpora
         for line in rows:
             _, *shown, _, _, ece, against = cells(line)
             table.add_row(*map(escape, [*shown, ece, against]))
-            over = over or line.over
-        table.caption = f"Intervals over {over}."
+            over.setdefault(line.over, {})[line.corpus] = None
+        each = (f"{drawn} ({', '.join(corpora)})" if len(over) > 1 else drawn for drawn, corpora in over.items())
+        table.caption = escape(f"Intervals over {'; '.join(each)}.")
         console.print(table)

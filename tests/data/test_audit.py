@@ -10,6 +10,7 @@ from emollm.data.audit import audit, normalise
 from emollm.data.corpora import Ravdess
 from emollm.data.protocols import FoldColumn, RandomSplit, Split
 from emollm.data.utterance import Utterance, UtteranceTable
+from emollm.report.derived import harmless
 from tests.data.alter import voice
 
 
@@ -227,6 +228,28 @@ def test_that_there_are_no_copies_is_said_of_what_was_compared(tmp_path, listen,
         soundfile.write(tmp_path / f"{number}.wav", voice(number), 16_000)
     report = audit(split([row("0", tmp_path / "0.wav")], [row("1", tmp_path / "1.wav")]), listen)
     assert report.lines()[-1] == f"No recording of test is a copy of one in training{says}"
+
+
+@pytest.mark.parametrize("listen", [True, False])
+@pytest.mark.parametrize("gone", ["train", "test"])
+def test_copies_that_nobody_could_look_for_are_not_denied(tmp_path, listen, gone):
+    soundfile.write(tmp_path / "there.wav", voice(0), 16_000)
+    here, lost = row("0", tmp_path / "there.wav"), [row(str(n), tmp_path / f"{n}.wav") for n in (1, 2)]
+    report = audit(split(*((lost, [here]) if gone == "train" else ([here], lost))), listen)
+    assert report.lines()[-1] == (
+        "The sound of 2 utterances of training or test cannot be opened here, so nobody can tell whether it is in "
+        "both."
+    )
+    assert not harmless(report.lines()[-1])
+
+
+def test_each_part_is_told_of_by_itself(tmp_path):
+    rows = {name: row(name, speaker=name) for name in ("a", "b", "c")}
+    report = audit(split([rows["a"]], [rows["b"]], [rows["c"], rows["a"]]))
+    assert "No speaker of test is in training." in report.lines()
+    assert [line[:37] for line in report.lines("validation")][0] == "1 speaker of validation is in trainin"
+    assert not any(" test " in line for line in report.lines("validation"))
+    assert report.to_dict("validation")["lines"] == report.lines("validation")
 
 
 def test_the_dictionary_is_plain_json(tmp_path):

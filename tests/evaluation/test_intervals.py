@@ -109,7 +109,7 @@ def test_what_was_drawn_is_told_in_words():
     assert over(to_frame(made(1), LABELS)) == "1 utterance"
     partly = to_frame(known, LABELS)
     partly.loc[3, "speaker"] = None
-    assert over(partly) == "60 utterances", "a corpus that names only some"
+    assert over(partly) == "4 speakers and 1 utterance", "one row without a speaker costs the others nothing"
     assert over(to_frame(known, LABELS).drop(columns=["speaker", "corpus"])) == "60 utterances"
     # Speakers of different corpora are different people, whatever they are called.
     assert over(to_frame(made(400, corpora=["a", "b"], speakers=4), LABELS)) == "8 speakers"

@@ -7,8 +7,9 @@ import pytest
 from emollm.evaluation import reliability
 from emollm.report.bars import bars_figure
 from emollm.report.confusion import save
+from emollm.report.figures import figures
 from emollm.report.reliability import reliability_figure
-from tests.report.made import SEVEN, frame_of
+from tests.report.made import SEVEN, content_of, frame_of
 
 
 def inside(figure):
@@ -45,6 +46,13 @@ def test_bars_without_intervals_and_with_too_few():
     assert not bars_figure(["a", "b"], [0.5, 1.0]).axes[0].lines
     with pytest.raises(ValueError, match="zip"):
         bars_figure(["a", "b"], [0.5])
+
+
+def test_a_label_that_does_not_occur_has_no_bar():
+    content = content_of(SEVEN, n=60)
+    content["summary"]["result"]["per_class"]["happy"]["support"] = 0
+    axes = figures(content)["emotions"].axes[0]
+    assert [name.get_text() for name in axes.get_yticklabels()] == [name for name in SEVEN if name != "happy"]
 
 
 def test_many_bars_still_make_an_image(tmp_path):

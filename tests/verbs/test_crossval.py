@@ -63,6 +63,14 @@ def test_every_fold_is_fitted_and_tested_and_pooled(first, capsys):
     assert (first / "confusion_all.png").is_file()
 
 
+def test_pictures_of_fewer_folds_are_gone(crossed, options):
+    old = crossed / "confusion_other.png"
+    old.write_bytes(b"")
+    assert crossval(crossed, options) == 0
+    assert not old.exists()
+    assert (crossed / "confusion_all.png").is_file()
+
+
 def test_what_is_done_is_not_done_again(crossed, options, capsys):
     before = {file: file.stat().st_mtime_ns for file in crossed.glob("fold_*/**/*")}
     assert crossval(crossed, options) == 0

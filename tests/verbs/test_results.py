@@ -96,6 +96,15 @@ def test_figures_are_those_of_the_stored_predictions(tmp_path):
     assert f"{100 * results.overall.ua:.1f} [" in written[2]
 
 
+def test_the_terminal_tells_what_each_interval_is_drawn_over(tmp_path, capsys):
+    write_fold(
+        tmp_path / "runs", "1", made(60, corpora=["emodb"], speakers=4) + made(40, corpora=["meld"], speakers=0)
+    )
+    assert main(["results", str(tmp_path / "runs")]) == 0
+    text = " ".join(capsys.readouterr().out.split())
+    assert "over 4 speakers and 40 utterances (all); 4 speakers (emodb); 40 utterances (meld)." in text
+
+
 def test_folds_count_as_one_run(tmp_path):
     frame = crossval(tmp_path / "cv")
     lines = told(tmp_path, tmp_path / "table")
