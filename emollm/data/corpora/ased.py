@@ -9,6 +9,8 @@ from emollm.data.corpora.base import FileNameCorpus
 
 _LABELS = {"n": "neutral", "f": "fear", "h": "happy", "s": "sad", "a": "angry"}
 
+_COMMON = ("01", "02")  # spoken in every emotion
+
 
 class Ased(FileNameCorpus):
     """The Amharic Speech Emotion Dataset (Retta et al. 2023, doi:10.1145/3529759; github.com/Ethio2021/ASED_V1).
@@ -17,9 +19,10 @@ class Ased(FileNameCorpus):
     happy and 470 sad. No official split, no transcripts.
 
     Read as ``05Angry/a5-01-01-01-01.wav``: emotion, sentence, repetition, gender (01 woman, 02 man), speaker.
-    Sentence 01 of one emotion is another sentence than 01 of the next: **each sentence belongs to one emotion**,
-    so a model that reads transcripts can score perfectly; ``sentence`` is emotion and number. Known faults: one
-    file is named with a capital (S4-…), and five speakers have recordings of both genders.
+    Sentences 01 and 02 are spoken in every emotion (624 recordings). Of the others **each belongs to one
+    emotion**, 03 of one being another sentence than 03 of the next, so a model that reads transcripts can score
+    almost perfectly; their ``sentence`` is emotion and number. Known faults: one file is named with a capital
+    (S4-…), and five speakers have recordings of both genders.
 
     Args:
         root: the folder of the corpus; the files may lie at any depth, in any sound format.
@@ -38,7 +41,7 @@ class Ased(FileNameCorpus):
         emotion = match["emotion"].lower()
         return {
             "label": _LABELS.get(emotion, emotion),
-            "sentence": f"{emotion}{match['sentence']}",
+            "sentence": match["sentence"] if match["sentence"] in _COMMON else f"{emotion}{match['sentence']}",
             "speaker": match["speaker"],
             "gender": {"01": "female", "02": "male"}.get(match["gender"]),
             "extra": {"repetition": int(match["take"])},

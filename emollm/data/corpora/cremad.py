@@ -18,6 +18,7 @@ _VOTES = {label[0].upper(): label for label in _LABELS.values()}
 _NAMELESS = re.compile(r"(unnamed: \d+)?")  # columns without a name, as the owners or pandas write them
 _OTHERS = re.compile(r"[23]\d{5}(\.0)?")  # rows of the face, and of both
 _LEVELS = {"LO": "low", "MD": "medium", "HI": "high", "XX": None, "X": None}
+_SEXES = ("male", "female")
 _SENTENCES = {
     "IEO": "It's eleven o'clock.",
     "TIE": "That is exactly what happened.",
@@ -91,6 +92,16 @@ class CremaD(FileNameCorpus):
             unheard,
             f"{self.name}: recordings below {folder} are in no table of votes",
             "correct the recordings' names, or restore the tables' rows",
+        )
+        tell_left_out(
+            sorted({row.speaker or "" for row in table} - actors.keys()) if actors else [],
+            f"{self.name}: actors are not in VideoDemographics.csv below {folder}, so nothing is known of them",
+            "restore the table's rows",
+        )
+        tell_left_out(
+            [f"{name} {actor['gender']}" for name, actor in actors.items() if actor["gender"] not in _SEXES],
+            f"{self.name}: words under Sex in VideoDemographics.csv are neither Male nor Female",
+            "correct their spelling",
         )
         there = {_clip(row.id) for row in table}
         tell_left_out(

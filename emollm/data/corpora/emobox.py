@@ -38,6 +38,7 @@ _NAMED: dict[str, type[FileNameCorpus]] = {
 _IEMOCAP = re.compile(r"Ses(?P<session>\d\d)[FM]_\w+_(?P<letter>[FM])\w*\d+")
 # Keys may hold blanks (RESD); behind them comes the channel.
 _SPOKEN = re.compile(r"(?P<key>.+?) \d+ .*<id=.*,spk=(?P<speaker>[^,>]*),emotion=")
+_DISAGREED = "no agreement"  # MSP-Podcast's X, which is no emotion
 _FROM_NAME = ("speaker", "gender", "transcript", "sentence", "language", "session")
 
 
@@ -273,7 +274,8 @@ def _label(code: object, labels: dict[str, str] | None, record: _Record) -> str 
     word = str(code) if labels is None else labels.get(str(code), labels.get(str(code).casefold()))
     if word is None:
         raise UserError(f"{record.where}: the label '{code}' is not in the label_map.json of the corpus.")
-    return canonical(word)
+    label = canonical(word)
+    return None if label == _DISAGREED else label
 
 
 def _speakers(file: Path) -> dict[str, str]:

@@ -25,6 +25,7 @@ _SENTENCES = 350
 _ORDER = ("neutral", "angry", "happy", "sad", "surprise")
 _MEN = {4, 5, 6, 8, 10, 11, 12, 13, 14, 20}
 _LINE = re.compile(r"\s*(?P<id>\d{4}_\d{6})\s+(?P<text>.*?)\s*")
+_ODD = re.compile(r"\s*\d{4}_(?!\d{6}\s)")  # it begins as a line with a recording's name does
 # What stands behind the text of a line: the emotion, after a tab or, in some files, a blank.
 _WORDS = "Neutral|Angry|Happy|Sad|Surprise|中立|生气|愤怒|快乐|开心|高兴|伤心|惊喜|惊讶"
 _EMOTION = re.compile(rf"(?:\t(?P<tabbed>[^\t]*)|\s+(?P<word>{_WORDS}))$")
@@ -96,11 +97,12 @@ class Esd(FileNameCorpus):
         names = [f"{speaker}.txt" for speaker in table.unique("speaker")]
         texts: dict[str, str] = {}
         said: dict[str, str] = {}
-        faults = Faults()
+        faults, odd = Faults(), []
         for file in find_files(self.folder(), *names):
             with faults.gather():
                 # Several files, English ones among them, were written in China on Windows.
                 lines = read_text(file, fallback="gb18030").split("\n")
+                odd += [f"{file}, line {n}" for n, line in enumerate(lines, 1) if _ODD.match(line)]
                 for line in filter(None, map(_LINE.fullmatch, lines)):
                     emotion = _EMOTION.search(line["text"])
                     texts[line["id"]] = mend(_EMOTION.sub("", line["text"]))
@@ -122,6 +124,11 @@ class Esd(FileNameCorpus):
             "the folder counts",
             "move them, or correct their numbers",
         )
+        tell_left_out(
+            odd,
+            f"{self.name}: lines of text files look like no other ones and are passed over",
+            "write them as 0011_000351, a tab, the text",
+        )
         self._tell_texts(placed, texts, said)
         return placed
 
@@ -129,6 +136,11 @@ class Esd(FileNameCorpus):
         """Warn of recordings that the text files alone know, and where they say another emotion."""
         there = {row.id: row.label for row in table}
         speakers = {row.speaker for row in table}
+        tell_left_out(
+            [row.id for row in table if row.transcript is None] if texts else [],
+            f"{self.name}: recordings are in no text file below {self.folder()}, and have no transcript",
+            "restore the files, or their lines",
+        )
         tell_left_out(
             [name for name in texts if name not in there and name[:4] in speakers],
             f"{self.name}: recordings that the text files name are not below {self.folder()}",

@@ -45,14 +45,18 @@ def find_table(folder: Path, *names: str) -> Path | None:
 
     Archives often hold a table twice. Where the two differ, a warning tells which one is read.
     """
-    files = find_files(folder, *names)
+    return first_table(find_files(folder, *names), *names)
+
+
+def first_table(files: Sequence[Path], *names: str) -> Path | None:
+    """As ``find_table``, among files that have one of the names."""
     for name in names:
         same = [path for path in files if parts_of(path)[-1].casefold() == name.casefold()]
         others = [path for path in same[1:] if _content(path) != _content(same[0])]
         if others:
             warnings.warn(
                 f"{same[0]} is read; {others[0]} has the same name and another content: remove one of them.",
-                stacklevel=2,
+                stacklevel=3,
             )
         if same:
             return same[0]

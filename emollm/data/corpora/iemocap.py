@@ -44,6 +44,8 @@ _SOUND = re.compile(r"Ses\d\d[FM]_\w+_[FM]\w*\d+", re.IGNORECASE)
 _JUDGED = re.compile(r"C\W{1,3}(?P<who>[A-Z]+)\d*\s*:\s*(?P<emotions>[^(]*)")
 _TEXT = re.compile(r"(?P<id>Ses\d\d[FM]_\w+)\s*\[[\d. -]+\]\s*:\s*(?P<text>.*)")
 
+_TEXT_EXAMPLE = "Ses01F_impro01_F000 [006.2901-008.2357]: Excuse me."
+
 
 @dataclass
 class _Turn:
@@ -100,9 +102,10 @@ class Iemocap(Corpus):
             )
         faults = Faults()
         texts: dict[str, str] = {}
+        odd: list[str] = []
         for file in transcriptions:
             with faults.gather():
-                texts |= dict(_texts(file))
+                texts |= dict(_texts(file, odd))
         # A file system may have changed the case of names, which never tells two turns apart.
         sounds = {stem.casefold(): path for stem, path in by_stem(sound_files(folder)).items()}
         heard = any(_SOUND.fullmatch(stem) for stem in sounds)
@@ -121,6 +124,22 @@ class Iemocap(Corpus):
             [stem_of(file) for file in transcriptions if stem_of(file) not in judged],
             f"{self.name}: dialogues below {folder} have a transcription and no evaluation, and are passed over",
             "restore dialog/EmoEvaluation/*.txt",
+        )
+        tell_left_out(
+            odd,
+            f"{self.name}: lines of transcriptions begin with a turn's name and are no transcript",
+            f"write them as {_TEXT_EXAMPLE}",
+        )
+        tell_left_out(
+            [row.id for row in rows if row.transcript is None] if texts else [],
+            f"{self.name}: turns have no transcript below {folder}",
+            "restore dialog/transcriptions/*.txt and their lines",
+        )
+        tell_left_out(
+            [f"{row.id} in {row.dialogue}.txt" for row in rows if not _is_of(row)],
+            f"{self.name}: turns are in another dialogue's evaluation than their names, which tell session and "
+            "speaker, say",
+            "correct their names",
         )
         self._tell(rows, sounds, folder)
         return UtteranceTable(rows)
@@ -156,6 +175,11 @@ class Iemocap(Corpus):
             f"{self.name}: votes in dialog/EmoEvaluation are for no known emotion and kept as they are",
             "correct their spelling",
         )
+
+
+def _is_of(row: Utterance) -> bool:
+    """Whether a turn is named as one of the dialogue it is in."""
+    return row.id.casefold().startswith(f"{row.dialogue}_".casefold())
 
 
 def _dialogues(folder: Path) -> tuple[list[Path], list[Path]]:
@@ -244,8 +268,11 @@ def _turn(line: str) -> _Turn | None:
     return _Turn(start, end, match["id"], match["label"].lower(), v, a, d)
 
 
-def _texts(file: Path) -> Iterator[tuple[str, str]]:
-    for line in read_text(file).split("\n"):
+def _texts(file: Path, odd: list[str]) -> Iterator[tuple[str, str]]:
+    """Turn and transcript; what begins as a turn and goes on otherwise is added to ``odd``."""
+    for number, line in enumerate(read_text(file).split("\n"), 1):
         match = _TEXT.match(line.strip())
         if match:
             yield match["id"], mend(match["text"])
+        elif _SOUND.match(line.strip()):
+            odd.append(f"{file}, line {number}")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -15,6 +16,7 @@ from emollm.data.corpora.files import (
     by_stem,
     find_files,
     find_table,
+    first_table,
     or_unpack,
     sound_files,
     stem_of,
@@ -44,8 +46,12 @@ _PARTITIONS = {"train": "train", "development": "validation", "validation": "val
     ("test1", "test2", "test3"), "test"
 )
 _SCALE = (0.0, 8.0)  # 1 to 7, and room for means that were rounded or scaled by hand
+_GENDERS = {"male": "male", "female": "female", "unknown": None, "nan": None, "": None}
 _COLUMNS = ("filename", "emoclass", "split_set")
 _OPTIONAL = ("EmoVal", "EmoAct", "EmoDom", "SpkrID", "Gender")
+# Below the root the owners keep labels of earlier releases, and recordings that they have withdrawn.
+_EARLIER = re.compile(r"previous|prev_|removed", re.IGNORECASE)
+_HIDDEN = "_test3_"  # in the names of recordings whose labels the owners keep to themselves
 _TABLES = ("labels_consensus.csv", "labels_concensus.csv", "labels_consensus.json", "labels_concensus.json")
 
 
@@ -63,7 +69,8 @@ class MspPodcast(Corpus):
     ``votes`` count the workers' primary emotions, where ``labels_detailed.csv`` lies beside the table. ``split``
     follows the official partitions, and ``extra`` holds their own name as ``partition``. ``valence``,
     ``arousal`` and ``dominance`` are means of the workers, 1 to 7. Unknown speakers are None. The labels of Test3
-    are hidden.
+    are hidden: later releases have its recordings (``MSP-PODCAST_test3_0001.wav``) and no rows of it. What lies in
+    ``Previous_releases_information`` is passed over.
 
     Args:
         root: the folder of the corpus, absolute or below the current folder or ``EMOLLM_DATA``.
@@ -84,16 +91,18 @@ class MspPodcast(Corpus):
                 code, partition or number that is none.
         """
         folder = self.folder()
-        file = find_table(folder, *_TABLES)
+        file = first_table([path for path in find_files(folder, *_TABLES) if _is_current(path, folder)], *_TABLES)
         if file is None:
             raise UserError(
-                f"{self.name}: there is no Labels/labels_consensus.csv or .json below {folder}: "
+                f"{self.name}: there is no Labels/labels_consensus.csv or .json of this release below {folder}: "
                 f"{or_unpack(folder, 'point root at the folder of the corpus')}."
             )
         faults = Faults()
         read = _json_rows if file.suffix.lower() == ".json" else read_rows
-        sounds = by_stem(sound_files(folder))
-        texts = by_stem(path for path in visible_files(folder) if _is_transcript(path))
+        sounds = by_stem(path for path in sound_files(folder) if _is_current(path, folder))
+        texts = by_stem(
+            path for path in visible_files(folder) if _is_transcript(path) and _is_current(path, folder)
+        )
         rows, listed = [], set()
         table = read(file, _COLUMNS, faults)
         for line, row in table:
@@ -118,13 +127,33 @@ class MspPodcast(Corpus):
                 f"{self.name}: single votes beside {file} are not read, so utterances have none",
                 "votes are taken from labels_detailed.csv",
             )
+        if self.test == "Test3" and not any(row.split == "test" for row in rows):
+            raise UserError(
+                f"{file} has no rows of Test3, whose labels the owners keep: set test to Test1 or Test2, and "
+                "label the recordings of Test3 with emollm predict."
+            )
         if not rows:
             raise UserError(f"{file} has no rows of Train, Development or {self.test}.")
         lacking = [column for column in _OPTIONAL if not any(column.casefold() in row for _, row in table)]
         tell_left_out(lacking, f"{self.name}: {file} lacks columns, and what they tell is unknown", "add them")
+        tell_left_out(
+            [row.id for row in rows if row.transcript is None] if texts else [],
+            f"{self.name}: segments have no transcript below {folder}",
+            "restore Transcripts/*.txt, or go on without",
+        )
+        strange = dict.fromkeys(row.get("gender", "") for _, row in table)
+        tell_left_out(
+            [gender for gender in strange if gender.casefold() not in _GENDERS],
+            f"{self.name}: words under Gender in {file} are not Male, Female or Unknown and count as unknown",
+            "correct their spelling",
+        )
         if not sounds or not texts:
             tell_left_out(archives(folder), f"{self.name}: archives below {folder} are not read", "unpack them")
-        unlisted = [path.relative_to(folder).as_posix() for name, path in sounds.items() if name not in listed]
+        unlisted = [
+            path.relative_to(folder).as_posix()
+            for name, path in sounds.items()
+            if name not in listed and _HIDDEN not in name.casefold()
+        ]
         tell_left_out(
             sorted(unlisted),
             f"{self.name}: sound files below {folder} are in no row of {file} and are passed over",
@@ -147,6 +176,11 @@ def _with_votes(rows: list[Utterance], file: Path) -> list[Utterance]:
         "take the tables from one release",
     )
     return [replace(row, votes=votes.get(row.id)) for row in rows]
+
+
+def _is_current(path: Path, folder: Path) -> bool:
+    """Whether a file is of this release."""
+    return not any(_EARLIER.search(name) for name in parts_of(path.relative_to(folder))[:-1])
 
 
 def _is_transcript(path: Path) -> bool:
@@ -185,7 +219,7 @@ def _values(where: str, row: dict[str, str]) -> dict[str, Any]:
         "speaker": None if speaker.casefold() in ("", "unknown") else speaker,
         "corpus": MspPodcast.name,
         "language": "en",
-        "gender": gender if gender in ("male", "female") else None,
+        "gender": _GENDERS.get(gender),
         "split": split,
         "extra": {"partition": partition},
         **numbers,

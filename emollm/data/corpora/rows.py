@@ -22,6 +22,8 @@ _QUOTES = {code: bytes([code]).decode("cp1252") for code in range(0x80, 0xA0) if
 # Two or three letters that are one of Latin or of typography, each byte of it read as a letter.
 _BROKEN = re.compile(r"[\u00c2-\u00c5][^\x00-\x7f]|\u00e2\u20ac[^\x00-\x7f]")
 
+_CURLY = "\u201c\u201d\u201e"
+
 Cells = tuple[int, list[str]]
 """The line that a row begins at, counted from 1, and its cells."""
 
@@ -75,6 +77,7 @@ def read_cells(text: str, file: Path, faults: Faults) -> Iterator[Cells]:
         UserError: when it cannot be taken apart, or two columns have one name.
     """
     delimiter, skipped, body = _delimiter(text)
+    body = _straight(body, delimiter)
     plain_quotes = {"quoting": csv.QUOTE_NONE} if delimiter == "\t" else {}
     strict = True
     try:
@@ -107,6 +110,14 @@ def read_cells(text: str, file: Path, faults: Faults) -> Iterator[Cells]:
             )
         else:
             yield first + skipped, cells[:width]
+
+
+def _straight(text: str, delimiter: str) -> str:
+    """With straight quotes around cells, where a word processor has made them curly, as the header shows."""
+    if not text.lstrip().startswith(tuple(_CURLY)):
+        return text
+    cell, curly = re.escape(delimiter), f"[{_CURLY}]"
+    return re.sub(rf"(?m)(^|{cell})([ ]*){curly}|{curly}(?=[ ]*(?:{cell}|$))", r'\1\2"', text)
 
 
 def _open(text: str, delimiter: str) -> bool:

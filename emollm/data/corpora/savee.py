@@ -19,6 +19,7 @@ _LABELS = {
     "sa": "sad",
     "su": "surprise",
 }
+_COMMON = ("01", "02", "03")  # in every emotion
 _SPEAKERS = ("DC", "JE", "JK", "KL")
 
 
@@ -29,8 +30,11 @@ class Savee(FileNameCorpus):
     and surprise. The owners pack ``AudioData/DC/a01.wav``; mirrors rename it ``DC_a01.wav``. Both are read, and
     the id is ``DC_a01`` either way.
 
-    ``sentence`` is emotion and number (``d03`` is the third disgust sentence): all speakers read the same list,
-    and most of its sentences belong to one emotion alone, so a model that reads transcripts can exploit them.
+    All speakers read the same lists: of an emotion's fifteen sentences three are in all lists, and the others
+    belong to it alone, so a model that reads transcripts can exploit them; but twelve of these are among the
+    thirty neutral ones, and nothing in the names tells which. ``sentence`` is emotion and number (``d04`` is the
+    fourth disgust sentence), and the number alone for the first three, which are the common ones in MEAD's lists,
+    made from SAVEE's.
 
     Args:
         root: the folder of the corpus; the files may lie at any depth, in any sound format.
@@ -51,11 +55,11 @@ class Savee(FileNameCorpus):
     def describe(self, match: re.Match[str]) -> dict[str, Any]:
         """Speaker, emotion, number."""
         speaker, emotion = match["speaker"].upper(), match["emotion"].lower()
-        sentence = f"{emotion}{match['number']}"
+        number = match["number"]
         return {
-            "id": f"{speaker}_{sentence}",
+            "id": f"{speaker}_{emotion}{number}",
             "label": _LABELS.get(emotion, emotion),
-            "sentence": sentence,
+            "sentence": number if number in _COMMON else f"{emotion}{number}",
             "speaker": speaker,
             "gender": "male",
         }

@@ -20,6 +20,10 @@ _NO_TEXT = (
     (b"version https://git-lfs", "a pointer to a file that Git LFS keeps elsewhere"),
     (b"<!doctype html", "a web page"),
     (b"<html", "a web page"),
+    (b"\x1f\x8b", "a packed file"),
+    (b"\x89png", "a picture"),
+    (b"\xff\xd8\xff", "a picture"),
+    (b"%pdf-", "a PDF"),
 )
 
 

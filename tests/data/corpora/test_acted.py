@@ -20,7 +20,8 @@ from tests.data.corpora.planting import plant, save
         ),
         (Tess, "OAF_neutral/OA_bite_neutral.wav", {"label": "neutral", "speaker": "OAF", "sentence": "bite"}),
         (Tess, "YAF_fear/YAF_dog_fear.wav", {"label": "fear", "speaker": "YAF", "gender": "female"}),
-        (Savee, "AudioData/DC/a01.wav", {"id": "DC_a01", "label": "angry", "speaker": "DC", "sentence": "a01"}),
+        (Savee, "AudioData/DC/a01.wav", {"id": "DC_a01", "label": "angry", "speaker": "DC", "sentence": "01"}),
+        (Savee, "AudioData/DC/sa04.wav", {"id": "DC_sa04", "label": "sad", "sentence": "sa04"}),
         (Savee, "ALL/KL_sa15.wav", {"id": "KL_sa15", "label": "sad", "speaker": "KL", "gender": "male"}),
         (
             Esd,
@@ -37,6 +38,7 @@ from tests.data.corpora.planting import plant, save
             "05Angry/a5-03-02-01-29.wav",
             {"label": "angry", "speaker": "29", "gender": "female", "sentence": "a03"},
         ),
+        (Ased, "05Angry/a5-02-01-01-29.wav", {"label": "angry", "sentence": "02"}),
         (Ased, "04Sad/S4-04-02-02-29.wav", {"label": "sad", "gender": "male", "sentence": "s04"}),
         (
             Emovo,

@@ -95,3 +95,12 @@ def test_the_real_tables(corpora_root, tmp_path):
     for name, votes in counted.items():
         most = max(votes.values())
         assert ":".join(sorted(label[0].upper() for label in votes if votes[label] == most)) == majority[name]
+
+
+def test_actors_of_whom_nothing_is_known_and_misspelt_sexes_are_told(tmp_path, recwarn):
+    root = plant(tmp_path, "1001_DFA_ANG_XX.wav", "1002_DFA_ANG_XX.wav", "1003_DFA_ANG_XX.wav")
+    save(tmp_path / "VideoDemographics.csv", "ActorID,Age,Sex\n1001,51,Male\n1002,21,Femal\n")
+    CremaD(root).read()
+    said = " ".join(str(one.message) for one in recwarn)
+    assert "nothing is known of them (1: 1003)" in said
+    assert "neither Male nor Female (1: 1002 femal)" in said

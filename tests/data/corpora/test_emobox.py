@@ -259,3 +259,14 @@ def test_folds_of_ravdess_and_validation_by_speaker(corpora_root, tmp_path):
         assert split.test.unique("speaker") == ["04", "10", "12", "14"]
         assert len(split.validation)
         assert not set(split.validation.unique("speaker")) & set(split.train.unique("speaker"))
+
+
+def test_segments_without_agreement_have_no_label(tmp_path):
+    data = tmp_path / "data"
+    save(data / "msppodcast/label_map.json", json.dumps({"X": "No-agreement", "S": "Sad"}))
+    rows = {
+        part: line(f"msppodcast-{part}", f"downloads/{part}.wav", code)
+        for part, code in (("train", "X"), ("test", "S"))
+    }
+    save_fold(data, "msppodcast", 1, **rows)
+    assert EmoBox(str(data), "msppodcast").read().values("label") == [None, "sad"]

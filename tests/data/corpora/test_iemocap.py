@@ -132,3 +132,16 @@ def test_every_published_name(corpora_root, tmp_path):
     assert len(table.unique("speaker")) == 10
     fold = dict(zip(listed["id"], listed["test_fold"], strict=True))
     assert all(row.session == f"Session{fold[row.id]}" for row in table)
+
+
+def test_what_transcriptions_and_names_do_not_tell(tmp_path, recwarn):
+    build(tmp_path)
+    file = tmp_path / BASE / "dialog/transcriptions/Ses01F_impro01.txt"
+    save(file, TEXTS.replace("[007.5712-010.4750]: Do", "[007.5712-010.4750] Do"))
+    other = EVALUATION.replace("Ses01F_impro01_F002", "Ses03F_impro01_F002")
+    save(tmp_path / BASE / "dialog/EmoEvaluation/Ses01F_impro01.txt", other)
+    Iemocap(str(tmp_path)).read()
+    said = [str(one.message) for one in recwarn]
+    assert any(f"are no transcript (1: {file}, line 4): write them as Ses01F" in text for text in said)
+    assert any("turns have no transcript" in text and "(2: Ses01F_impro01_M000, " in text for text in said)
+    assert any("(1: Ses03F_impro01_F002 in Ses01F_impro01.txt): correct" in text for text in said)

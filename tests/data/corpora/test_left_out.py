@@ -80,6 +80,15 @@ def test_a_recording_in_the_folder_of_another_emotion_is_told(tmp_path, reader, 
     assert table.values("label") == ["angry", "angry"]
 
 
+def test_what_text_files_of_esd_do_not_tell(tmp_path, recwarn):
+    root = plant(tmp_path, *(f"0011/Angry/0011_00035{n}.wav" for n in (1, 2, 3)))
+    save(tmp_path / "0011/0011.txt", "0011_000351\tOne.\tAngry\n0011_00352\tTwo.\tAngry\n0011_000353;Three.\n")
+    assert Esd(root).read().values("transcript") == ["One.", None, None]
+    said = [str(one.message) for one in recwarn]
+    assert any("passed over (2: " in text and "0011.txt, line 2" in text for text in said)
+    assert any("have no transcript (2: 0011_000352, 0011_000353)" in text for text in said)
+
+
 @pytest.mark.parametrize("encoding", ["utf-8", "utf-16", "cp1256"])
 def test_the_list_of_shemo(tmp_path, encoding):
     """The owners now give out one list in place of a file a recording."""

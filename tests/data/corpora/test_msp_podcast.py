@@ -59,6 +59,45 @@ def test_votes_in_a_file_that_is_not_read_are_told(tmp_path, recwarn):
     assert "are not read, so utterances have none (1: labels_detailed.json)" in str(told.message)
 
 
+EARLIER = "Previous_releases_information/previous_releases_info/v1.10"
+
+
+def release(tmp_path, *plants):
+    """A release with what the owners keep of the one before it, in which everything was another way."""
+    save(tmp_path / EARLIER / "Labels/labels_consensus.csv", HEADER + ROWS.replace(",N,", ",S,"))
+    save(tmp_path / EARLIER / "Transcripts/MSP-PODCAST_0001_0008.txt", "Before.")
+    plant(tmp_path, "files_removed_from_prev_versions/MSP-PODCAST_0009_0009.wav", *plants)
+    return str(tmp_path)
+
+
+@pytest.mark.parametrize("folder", ["Labels", "labels"])
+def test_earlier_releases_are_passed_over(tmp_path, recwarn, folder):
+    plants = [f"Audios/MSP-PODCAST_{name}.wav" for name in ("0001_0008", "0001_0019", "0002_0033", "test3_0001")]
+    rows = ROWS.replace("MSP-PODCAST_TEST3_0001.wav,,,,,,,Test3\n", "")
+    save(tmp_path / folder / "labels_consensus.csv", HEADER + rows)
+    save(tmp_path / folder / "labels_detailed.csv", "FileName\n")
+    first = MspPodcast(release(tmp_path, *plants)).read()[0]
+    assert (first.label, first.transcript) == ("neutral", None)
+    assert not [str(one.message) for one in recwarn if "labels_detailed" not in str(one.message)]
+    with pytest.raises(UserError, match=r"no rows of Test3, whose labels the owners keep: set test to Test1"):
+        MspPodcast(str(tmp_path), test="Test3").read()
+
+
+def test_labels_of_an_earlier_release_are_not_those_of_this_one(tmp_path):
+    root = release(tmp_path, "Labels.tar.gz")
+    with pytest.raises(UserError, match=r"of this release below .*unpack the archives there \(Labels\.tar\.gz\)"):
+        MspPodcast(root).read()
+
+
+def test_lost_transcripts_and_misspelt_sexes_are_told(tmp_path, recwarn):
+    save(tmp_path / "Labels/labels_consensus.csv", HEADER + ROWS.replace("127,Male", "127,Mael"))
+    save(tmp_path / "Transcripts/MSP-PODCAST_0001_0008.txt", "Well.")
+    assert MspPodcast(str(tmp_path)).read().values("gender") == [None, None, None]
+    said = [str(one.message) for one in recwarn]
+    assert any("have no transcript" in text and "(2: MSP-PODCAST_0001_0019, MSP" in text for text in said)
+    assert any("and count as unknown (1: Mael)" in text for text in said)
+
+
 def test_other_partitions(tmp_path):
     save(tmp_path / "labels_consensus.csv", HEADER + ROWS)
     test2 = MspPodcast(str(tmp_path), test="Test2").read()[-1]

@@ -193,3 +193,23 @@ def test_a_table_of_dialogues(corpora_root):
     assert len(set(table.values("id"))) == 9989
     assert "’" in table[0].transcript
     assert table.unique("label") == ["angry", "disgust", "fear", "happy", "neutral", "sad", "surprise"]
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "cp1252", "utf-16"])
+@pytest.mark.parametrize("delimiter", [",", ";", "\t"])
+def test_curly_quotes_around_cells(tmp_path, encoding, delimiter):
+    rows = (
+        ("\u201cpath\u201d", "\u201cemotion\u201d", "\u201ctext\u201d"),
+        ("\u201ca.wav\u201d", "sad", f"\u201cNo{delimiter} he said: \u2018\u201cgo\u201d\u2019 now.\u201d"),
+    )
+    save(tmp_path / "t.csv", "\r\n".join(delimiter.join(row) for row in rows), encoding)
+    (row,) = Table(str(tmp_path / "t.csv")).read()
+    assert (row.path.name, row.label) == ("a.wav", "sad")
+    assert row.transcript == f"No{delimiter} he said: \u2018\u201cgo\u201d\u2019 now.".replace("\t", "\t")
+
+
+@pytest.mark.parametrize(("start", "kind"), [(b"\x89PNG\r\n", "a picture"), (b"\x1f\x8b\x08", "a packed file")])
+def test_what_is_no_text_is_named(tmp_path, start, kind):
+    (tmp_path / "t.csv").write_bytes(start + b"\x00\x01" * 50)
+    with pytest.raises(UserError, match=f"is {kind}: put the text file itself"):
+        Table(str(tmp_path / "t.csv")).read()
