@@ -59,7 +59,14 @@ class BestCheckpoint(Checkpoint):
 
     def __init__(self, monitor: str = "val/ua", mode: Literal["max", "min"] = "max") -> None:
         super().__init__(
-            filename="best", monitor=monitor, mode=mode, save_weights_only=True, enable_version_counter=False
+            filename="best",
+            monitor=monitor,
+            mode=mode,
+            save_weights_only=True,
+            # As validation ends, while the weights that were validated, a mean of steps maybe, are still in the
+            # module; by default Lightning waits until the epoch has ended.
+            save_on_train_epoch_end=False,
+            enable_version_counter=False,
         )
 
     def _save_topk_checkpoint(self, trainer: Trainer, monitor_candidates: dict[str, Tensor]) -> None:
@@ -115,3 +122,11 @@ class LastCheckpoint(Checkpoint):
         )
         # The constructor takes steps or epochs; the hooks go by both.
         self._every_n_epochs = 1
+
+    def on_train_batch_end(self, trainer: Trainer, *args: Any) -> None:
+        """Save after so many steps; the last one of an epoch waits for its end.
+
+        A state that was saved before the epoch's validation would be resumed without it, and without its best.
+        """
+        if not trainer.is_last_batch:
+            super().on_train_batch_end(trainer, *args)

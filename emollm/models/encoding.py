@@ -12,6 +12,10 @@ from emollm.models.prompts import Piece, PromptTemplate, split_slots
 
 _SENTINEL = re.compile(r"\[\[emollm:(\w+)\]\]")
 
+# Templates that print today's date or think aloud would not give the same scores tomorrow.
+_CHAT = {"date_string": "01 Jan 2025", "enable_thinking": False}
+_ANSWER = "emollm's answer"
+
 
 @dataclass(frozen=True)
 class EncodedPrompt:
@@ -24,6 +28,18 @@ class EncodedPrompt:
     after: list[int]
     has_audio: bool
     constant: int = 0
+
+
+def end_of_turn(tokenizer: Any) -> int:
+    """The token with which an LLM ends its answer: what its chat template writes there, else its end of text."""
+    end = int(tokenizer.eos_token_id)
+    if not getattr(tokenizer, "chat_template", None):
+        return end
+    turns = [{"role": "user", "content": "Q"}, {"role": "assistant", "content": _ANSWER}]
+    text = tokenizer.apply_chat_template(turns, tokenize=False, **_CHAT)
+    ids = tokenizer(text.rpartition(_ANSWER)[2].lstrip(), add_special_tokens=False)["input_ids"]
+    special = {token for token, added in tokenizer.added_tokens_decoder.items() if added.special}
+    return int(ids[0]) if ids and ids[0] in special else end
 
 
 class PromptEncoder:
@@ -46,8 +62,9 @@ class PromptEncoder:
         self._pieces = self._render()
         # Bounded, because shuffled label sets come in ever new orders.
         self._constant = lru_cache(maxsize=256)(self._tokenize)
-        space = " " if self._label_follows_text() else ""
-        self._label_tokens = [[*self._tokenize(space + label, plain=True), self.end_token] for label in labels]
+        self.end_token = end_of_turn(tokenizer)
+        words = self._word if self._label_follows_text() else lambda label: self._tokenize(label, plain=True)
+        self._label_tokens = [[*words(label), self.end_token] for label in labels]
 
     def encode(
         self,
@@ -121,13 +138,14 @@ class PromptEncoder:
         transcript = found.get("transcript")
         return (transcript.strip() if transcript is not None else None), index
 
-    @property
-    def end_token(self) -> int:
-        """The token that ends an answer."""
-        return int(self.tokenizer.eos_token_id)
-
     def _label_follows_text(self) -> bool:
         return not self.chat or not self.template.answer.startswith("{label}")
+
+    def _word(self, word: str) -> list[int]:
+        """Token ids of a word behind others; some tokenizers (Llama 2's) put the blank before it themselves."""
+        alone = self._tokenize(word, plain=True)
+        has_blank = self.tokenizer.convert_ids_to_tokens(alone[:1])[0].startswith("\u2581") if alone else False
+        return alone if has_blank else self._tokenize(f" {word}", plain=True)
 
     def _tokenize(self, text: str, plain: bool = False) -> list[int]:
         if not text:
@@ -164,9 +182,7 @@ class PromptEncoder:
         options: dict[str, Any] = {
             "tokenize": False,
             "add_generation_prompt": True,
-            # Templates that print today's date or think aloud would not give the same scores tomorrow.
-            "date_string": "01 Jan 2025",
-            "enable_thinking": False,
+            **_CHAT,
         }
         try:
             return self.tokenizer.apply_chat_template([*system, {"role": "user", "content": user}], **options)

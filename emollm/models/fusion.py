@@ -21,6 +21,9 @@ class Row:
     audio: Tensor | None = None
     """(N, H): only the real embeddings, no padding."""
 
+    def __len__(self) -> int:
+        return len(self.before) + len(self.after) + (0 if self.audio is None else len(self.audio))
+
 
 @dataclass
 class Fused:

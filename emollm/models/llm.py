@@ -11,6 +11,7 @@ from torch import Tensor, nn
 
 from emollm.errors import UserError
 from emollm.models.attention import attention
+from emollm.models.encoding import end_of_turn
 from emollm.models.fingerprint import fingerprint
 from emollm.models.fusion import Fused
 from emollm.models.merging import Merging
@@ -81,13 +82,23 @@ class CausalLM(nn.Module):
     @property
     def embedding_scale(self) -> float:
         """Standard deviation of the token embeddings: the size speech embeddings start with."""
-        return float(self.embed.weight.detach()[:4096].float().std())
+        # Of what comes out: some architectures scale the matrix's rows on their way.
+        ids = torch.arange(min(4096, self.embed.weight.shape[0]), device=self.embed.weight.device)
+        with torch.no_grad():
+            return float(self.embed(ids).float().std())
 
     @property
     def blocks(self) -> list[nn.Module]:
         """Its transformer blocks: the longest list of modules there is."""
         lists = [part for part in self.model.modules() if isinstance(part, nn.ModuleList)]
         return list(max(lists, key=len, default=()))
+
+    @property
+    def window(self) -> int | None:
+        """How many tokens some of its layers look back; None where all look back all the way."""
+        config = self.model.config.get_text_config()
+        sizes = (getattr(config, name, None) for name in ("sliding_window", "attention_chunk_size", "window_size"))
+        return min((size for size in sizes if isinstance(size, int) and size > 0), default=None)
 
     @property
     def has_adapter(self) -> bool:
@@ -168,14 +179,20 @@ class CausalLM(nn.Module):
             num_beams=1,
             repetition_penalty=1.0,  # a model's own settings may say otherwise
             pad_token_id=self.tokenizer.pad_token_id or self.tokenizer.eos_token_id,
-            eos_token_id=self.tokenizer.eos_token_id,
+            eos_token_id=sorted({self.tokenizer.eos_token_id, end_of_turn(self.tokenizer)}),
         )
         return self.tokenizer.batch_decode(tokens, skip_special_tokens=True)
 
     def train(self, mode: bool = True) -> CausalLM:
         """The frozen weights stay in eval mode (no dropout of theirs); the adapter's dropout follows."""
-        # Checkpointing is the exception: transformers switches it on in train mode only.
-        super().train(mode and self.checkpointing)
+        super().train(False)
+        if self.checkpointing:
+            from transformers.modeling_layers import GradientCheckpointingLayer
+
+            # Transformers computes a block anew only where that very module, not what it holds, is in train mode.
+            for module in self.model.modules():
+                if isinstance(module, GradientCheckpointingLayer):
+                    module.training = mode
         for name, module in self.model.named_modules():
             if "lora_dropout" in name:
                 module.train(mode)
@@ -222,6 +239,10 @@ def _adapt(model: Any, spec: LLMSpec) -> Any:
     from peft import IA3Config, LoraConfig, TaskType, get_peft_model
 
     if adapter.kind == "ia3":
+        if adapter.last_layers is not None:
+            raise UserError(
+                "model.llm.adapter.last_layers does not go with kind 'ia3': leave it out, or take lora."
+            )
         config = IA3Config(task_type=TaskType.CAUSAL_LM, target_modules=adapter.targets)
     else:
         config = LoraConfig(

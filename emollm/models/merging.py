@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from typing import Any
 
 import torch
@@ -38,7 +39,7 @@ class Merging:
             return False
         changed = self.unmerge()
         weights = self._adapted()
-        if not weights or not all(weight.dtype == torch.float32 for weight in weights):
+        if not weights or not all(weight.dtype == torch.float32 for weight in weights) or self._is_shared(weights):
             return changed
         # Lightning evaluates in inference mode, whose tensors could never be trained again.
         with torch.inference_mode(False), torch.no_grad():
@@ -63,6 +64,11 @@ class Merging:
                 weight.data = original.to(weight.device)
         self._originals = []
         return True
+
+    def _is_shared(self, weights: list[nn.Parameter]) -> bool:
+        """Whether one of them is at work in two places, as where the embeddings are the output's matrix too."""
+        uses = Counter(id(weight) for _, weight in self._model.named_parameters(remove_duplicate=False))
+        return any(uses[id(weight)] > 1 for weight in weights)
 
     def _adapted(self) -> list[nn.Parameter]:
         if not hasattr(self._model, "peft_config"):

@@ -68,6 +68,10 @@ class PromptTemplate:
         if self.label_order not in get_args(LabelOrder):
             orders = ", ".join(get_args(LabelOrder))
             raise UserError(f"{where}: label_order is '{self.label_order}'; choose one of {orders}.")
+        if any(piece.slot for piece in split_slots(self.system)):
+            raise UserError(
+                f"{where}: 'system' holds a slot, and is the same for every utterance: move it to 'user'."
+            )
         slots = [piece.slot for piece in split_slots(self.user) if piece.slot]
         used = {slot for slot in slots if slot != "labels"}
         if used != set(self.inputs):

@@ -10,6 +10,7 @@ from typing import Literal
 import torch
 from torch import Tensor, nn
 
+from emollm.errors import UserError
 from emollm.models.backbones import Backbone, BackboneSpec, load_backbone
 from emollm.models.encoding import EncodedPrompt
 from emollm.models.fusion import PaddingSide, Row, fuse
@@ -21,6 +22,10 @@ from emollm.models.scoring import LabelTree, tree_columns, tree_mask, tree_score
 
 InterfaceFactory = Callable[[int, int], Interface]
 LayerJoin = Literal["mix", "concat"]
+_TREES = ("llama", "qwen2", "qwen3", "gemma", "gemma2", "gemma3_text", "mistral", "phi3", "olmo2", "smollm3")
+"""Architectures that are known to score a tree of labels as they score each label by itself."""
+_SAME, _SAME_ROUNDED = 1e-2, 0.5  # nats; what mixes labels up moves scores further
+_NO_TREE = "model.scoring is tree, which {how} with '{source}': set model.scoring to plain."
 
 
 class AudioPath(nn.Module):
@@ -131,10 +136,10 @@ class SpeechLLM(nn.Module):
             labels: token ids of the K labels, end of turn included.
             speech: for each element its (N, H) embeddings; None for prompts without audio.
         """
-        if self.scoring == "plain":
+        tree = LabelTree.build(labels)
+        if self.scoring == "plain" or self._leaves_window(prompts, tree, speech):
             columns = [self.answer_scores(prompts, [label] * len(prompts), speech)[0] for label in labels]
             return torch.stack(columns, dim=1)
-        tree = LabelTree.build(labels)
         known = self._shared(prompts)
         if known:
             prompts = [replace(prompt, before=prompt.before[len(known) :]) for prompt in prompts]
@@ -147,6 +152,16 @@ class SpeechLLM(nn.Module):
             positions = positions + len(known)
         logits = self.llm.logits(fused.embeddings, mask, positions, tree_columns(fused, tree), past)
         return tree_scores(logits, tree)
+
+    def _leaves_window(
+        self, prompts: Sequence[EncodedPrompt], tree: LabelTree, speech: Sequence[Tensor] | None
+    ) -> bool:
+        """Whether a row is longer than some layers look back: the mask of a tree would let them look further."""
+        window = self.llm.window
+        if window is None:
+            return False
+        rows = _rows(prompts, speech, [tree.tokens] * len(prompts))
+        return max(map(len, rows)) >= window
 
     def _shared(self, prompts: Sequence[EncodedPrompt]) -> list[int]:
         """The constant tokens that all prompts begin with, if they are to be computed once."""
@@ -203,7 +218,35 @@ def build_speech_llm(
         encoder = load_backbone(backbone)
         sizes = language_model.width, language_model.embedding_scale
         audio = AudioPath(encoder, interface, layers, *sizes, normalize)
-    return SpeechLLM(language_model, audio, scoring, padding_side)
+    model = SpeechLLM(language_model, audio, scoring, padding_side)
+    if scoring == "tree" and llm.quantization == "none":
+        _check_tree(model, llm.source)
+    return model
+
+
+@torch.no_grad()
+def _check_tree(model: SpeechLLM, source: str) -> None:
+    """Score a few tokens as a tree and one by one, where it is not known that an architecture gives the same.
+
+    Raises:
+        UserError: when it does not: layers that are not attention, or take no mask, mix the labels up.
+    """
+    llm = model.llm
+    if llm.model.config.get_text_config().model_type in _TREES:
+        return
+    prompts, labels = [EncodedPrompt([5, 6, 7], [8], has_audio=False)], [[9, 10, 4], [9, 11, 4], [12, 13, 14, 4]]
+    llm.eval()
+    try:
+        differ = model.label_scores(prompts, labels, None)
+        model.scoring = "plain"
+        differ = (differ - model.label_scores(prompts, labels, None)).abs().max().item()
+    except (RuntimeError, ValueError, TypeError, AttributeError, IndexError) as error:
+        raise UserError(_NO_TREE.format(source=source, how=f"fails ({str(error).splitlines()[0]:.80})")) from error
+    finally:
+        model.scoring = "tree"
+        llm.train()
+    if not differ < (_SAME if llm.embed.weight.dtype == torch.float32 else _SAME_ROUNDED):
+        raise UserError(_NO_TREE.format(source=source, how=f"moves scores by {differ:.2g}"))
 
 
 def _rows(

@@ -179,7 +179,7 @@ class EmotionLLM(ListeningLLM):
     def prompt_letters(self) -> int:
         """Of the longest prompt of this run, and of the labels as answers."""
         answers = sum(len(label) for label in self.labels)
-        listed = [answers * ("labels" in t.user or "labels" in t.system) for t in self.templates]
+        listed = [answers * ("labels" in t.user) for t in self.templates]
         return answers + max(
             len(t.system) + len(t.user) + more for t, more in zip(self.templates, listed, strict=True)
         )
@@ -270,7 +270,7 @@ class EmotionLLM(ListeningLLM):
             weights = self.label_loss.weights(batch.targets)
             sizes = torch.tensor([len(tokens) for tokens in labels], device=scores.device)
             right = scores.gather(1, batch.targets[:, None])[:, 0]
-            return -(weights * right).sum() / (weights * sizes[batch.targets]).sum()
+            return -(weights * right).sum() / sizes[batch.targets].sum()
         scores, sizes = self.model.answer_scores(prompts, self.asking.answers(template, batch), speech)
         return -scores.sum() / sizes.sum()
 

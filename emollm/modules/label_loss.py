@@ -42,7 +42,9 @@ class LabelLoss:
         """Look at the labels of the training part."""
         heard = [row.label for row in table if row.label in self.labels]
         if self.balance:
-            self._weight = {label: len(heard) / heard.count(label) for label in set(heard)}
+            # One in the mean over the training part, so that a batch's loss does not depend on who is in it.
+            known = set(heard)
+            self._weight = {label: len(heard) / len(known) / heard.count(label) for label in known}
         if self.by_corpus:
             for corpus in table.unique("corpus"):
                 known = {row.label for row in table if row.corpus == corpus}
@@ -89,5 +91,4 @@ class LabelLoss:
         right = (self.shares(targets, utterances, may) * chances.masked_fill(~may, 0.0)).sum(1)
         spread = chances.masked_fill(~may, 0.0).sum(1) / may.sum(1)
         losses = -(1 - self.smoothing) * right - self.smoothing * spread
-        weights = self.weights(targets)
-        return (weights * losses).sum() / weights.sum()
+        return (self.weights(targets) * losses).mean()

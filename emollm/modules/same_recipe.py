@@ -42,6 +42,37 @@ def check_recipe(mine: Recipe, theirs: Recipe) -> None:
             )
 
 
+def check_adapter(mine: Recipe, theirs: Recipe) -> None:
+    """Hold the scale of a model's adapter against that of the weights it is given: no name or shape tells it.
+
+    Args:
+        mine: the recipe of the model; what it does not name is not compared.
+        theirs: of the stored weights.
+
+    Raises:
+        UserError: when it is another one.
+    """
+    now, then = ((recipe.get("llm") or {}).get("adapter") or {} for recipe in (mine, theirs))
+    if "alpha" in now and "alpha" in then and now["alpha"] != then["alpha"]:
+        raise UserError(
+            f"model.llm.adapter.alpha is {now['alpha']}, and the checkpoint was trained with {then['alpha']}: "
+            "give that, or leave the option out; a checkpoint remembers it."
+        )
+
+
+def check_layers(mine: Sequence[int] | None, theirs: Sequence[int] | None) -> None:
+    """Hold the layers that a model hears against those of the weights it is given, however recipes count them.
+
+    Raises:
+        UserError: when they are others; nothing is said where either hears nothing, or an early emollm kept none.
+    """
+    if mine is not None and theirs is not None and list(mine) != list(theirs):
+        raise UserError(
+            f"model.backbone.layers are {list(mine)}, counted from the first, and the checkpoint was trained with "
+            f"{list(theirs)}: give those, or leave the option out; a checkpoint remembers them."
+        )
+
+
 def check_labels(mine: Sequence[str], theirs: Sequence[str]) -> None:
     """Hold a head's labels against those of the weights it is given: the same number in another order would fit.
 

@@ -68,6 +68,9 @@ class StagedModule(EmotionModule):
         """A fit begins without a mean; that of a run which is resumed is loaded after this."""
         if stage == "fit":
             self.average, self._stage = WeightAverage(), None
+            for name, parameter in self.named_parameters():
+                if name in self._adapter_names:  # an earlier fit may have ended in a stage without it
+                    parameter.requires_grad_(True)
 
     def on_fit_start(self) -> None:
         """Hold the trainer against the stages, and tell of a run that ends before they do.

@@ -10,9 +10,10 @@ from lightning.pytorch import LightningModule
 from emollm import __version__
 from emollm.data.trained_on import Remembered, refuse_another_split
 from emollm.errors import UserError
+from emollm.models.backbones import Backbone
 from emollm.models.fingerprint import same_weights
 from emollm.modules.optimization import part_of
-from emollm.modules.same_recipe import check_labels, check_recipe
+from emollm.modules.same_recipe import check_adapter, check_labels, check_layers, check_recipe
 from emollm.modules.shapes import check_shapes
 
 
@@ -25,6 +26,7 @@ class StoredModule(LightningModule, ABC):
     """Whether trained weights stand for the labels one by one, and not the words of the labels themselves."""
     labels: list[str]
     needs_audio: bool
+    audio_backbone: Backbone | None
     recipe: dict[str, Any] | None = None
     """The constructor's arguments as plain values; whoever builds the module from values sets it."""
     trained_on: Remembered | None = None
@@ -35,6 +37,11 @@ class StoredModule(LightningModule, ABC):
     @abstractmethod
     def fingerprints(self) -> dict[str, str]:
         """Fingerprint of every frozen part, by name."""
+
+    @property
+    def heard_layers(self) -> list[int] | None:
+        """The backbone's layers that are heard, counted from its first; None for a model that hears nothing."""
+        return None if self.audio_backbone is None else list(self.audio_backbone.layers)
 
     def portable_recipe(self) -> dict[str, Any]:
         """The recipe with everything that lies in files of this machine written into it."""
@@ -75,8 +82,10 @@ class StoredModule(LightningModule, ABC):
             raise UserError(
                 f"This checkpoint holds a model of method '{specification['method']}', not '{self.method}'."
             )
+        check_adapter(self.recipe or {}, specification["model"])
         if self.needs_audio:  # all of it is about what is heard
             check_recipe(self.recipe or {}, specification["model"])
+            check_layers(self.heard_layers, specification.get("heard_layers"))
         if self.answers_in_order:
             check_labels(self.labels, specification["labels"])
         for part, theirs in specification["fingerprints"].items():
@@ -115,6 +124,7 @@ class StoredModule(LightningModule, ABC):
             "labels": self.labels,
             "sample_rate": 16_000,
             "fingerprints": self.fingerprints(),
+            "heard_layers": self.heard_layers,
             "trained_on": self.trained_on,
             "context": self.turns,
         }

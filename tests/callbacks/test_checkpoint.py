@@ -38,13 +38,13 @@ class Watch(Callback):
 def fit(tiny_wavlm, tiny_llama, tmp_path):
     corpus = Ravdess(str(write_ravdess(tmp_path / "ravdess", emotions=5)))
 
-    def run(name, ckpt_path=None, **changes):
+    def run(name, ckpt_path=None, every=50, more=(), **changes):
         folder = tmp_path / name
         cache = FeatureCache(folder=str(tmp_path / "features"))
         options = {"other_labels": "drop", "batch_size": 2, "num_workers": 0, "cache": cache}
         data = EmotionData([corpus], FoldColumn("emobox_fold"), LABELS, **options)
         watch = Watch(folder / "last.ckpt")
-        best, last = BestCheckpoint(), LastCheckpoint()
+        best, last = BestCheckpoint(), LastCheckpoint(every)
         best.dirpath = last.dirpath = str(folder)
         trainer = Trainer(
             max_epochs=2,
@@ -53,7 +53,7 @@ def fit(tiny_wavlm, tiny_llama, tmp_path):
             enable_progress_bar=False,
             enable_model_summary=False,
             num_sanity_val_steps=0,
-            callbacks=[watch, best, last],
+            callbacks=[watch, best, last, *more],
         )
         trainer.fit(build(tiny_wavlm, tiny_llama, **changes), datamodule=data, ckpt_path=ckpt_path)
         return watch.losses, folder
@@ -130,3 +130,32 @@ def test_a_figure_that_there_is_not_is_told_before_training(fit, monkeypatch):
     monkeypatch.setattr(BestCheckpoint.__init__, "__defaults__", ("val/uar", "max"))
     with pytest.raises(UserError, match=r"best.monitor is val/uar.* choose one of val/brier, .*val/ua,"):
         fit("run")
+
+
+class Validated(Callback):
+    """The interface as it is validated, and the figure that it gives."""
+
+    def __init__(self):
+        self.seen = []
+
+    def on_validation_end(self, trainer, module):
+        weights = {n: w.detach().clone() for n, w in module.named_parameters() if ".interface." in n}
+        self.seen.append((trainer.callback_metrics["val/ua"].item(), weights))
+
+
+def test_the_best_weights_are_those_that_were_validated(fit):
+    """A mean of steps is in the model while it is validated, and not any more as the epoch ends."""
+    validated = Validated()
+    _, folder = fit("mean", more=[validated], stages=[{"epochs": 2, "average": 1.0}])
+    _, best = max(validated.seen, key=lambda one: one[0])
+    stored = torch.load(folder / "best.ckpt", weights_only=True)["state_dict"]
+    for name, weight in best.items():
+        torch.testing.assert_close(stored[name], weight, atol=0, rtol=0)
+
+
+def test_a_state_at_the_end_of_an_epoch_knows_its_validation(fit):
+    """Whatever number of steps an epoch has: it is not written before the epoch is validated."""
+    _, folder = fit("steps", every=1)
+    kept = torch.load(folder / "epoch1.ckpt", weights_only=True)["callbacks"]
+    (best,) = [state for name, state in kept.items() if name.startswith("BestCheckpoint")]
+    assert best["best_model_score"] is not None

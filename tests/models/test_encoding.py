@@ -1,11 +1,15 @@
 """Prompts: what the LLM is shown, token by token."""
 
+import copy
+
 import pytest
+from tokenizers import Tokenizer, models, normalizers
+from transformers import PreTrainedTokenizerFast
 
 from emollm import factory
 from emollm.errors import UserError
 from emollm.models.encoding import PromptEncoder
-from emollm.models.prompts import load_template, shipped_templates
+from emollm.models.prompts import PromptTemplate, load_template, shipped_templates
 from tests.tiny import save_tokenizer
 
 LABELS = ["angry", "happy", "sad"]
@@ -129,3 +133,31 @@ def test_a_wrong_template_is_refused_in_one_sentence(change, words):
 def test_an_unknown_template_names_the_known_ones():
     with pytest.raises(UserError, match="audio_transcript"):
         load_template("nonsense")
+
+
+def test_an_answer_ends_as_the_chat_template_ends_turns(tokenizer):
+    changed = copy.deepcopy(tokenizer)
+    changed.eos_token = "<s>"  # as Gemma's, whose turns end with a token of their own
+    end = "<|im_end|>" if changed.chat_template else "<s>"
+    encoder = PromptEncoder(changed, load_template("audio"), LABELS)
+    assert {ids[-1] for ids in encoder.label_tokens()} == {changed.convert_tokens_to_ids(end)}
+
+
+def test_a_tokenizer_that_puts_blanks_before_words_itself(tmp_path):
+    """As Llama 2's: a blank of ours would be a second one."""
+    vocabulary = {
+        token: number for number, token in enumerate(["<unk>", "<s>", "</s>", "\u2581", *"angry", "\u2581angry"])
+    }
+    steps = ["\u2581", *"angry"]
+    merges = [("".join(steps[:n]), steps[n]) for n in range(1, len(steps))]
+    vocabulary |= {"".join(pair): len(vocabulary) + n for n, pair in enumerate(merges)}
+    model = Tokenizer(models.BPE(vocab=vocabulary, merges=merges, unk_token="<unk>"))
+    model.normalizer = normalizers.Sequence([normalizers.Prepend("\u2581"), normalizers.Replace(" ", "\u2581")])
+    llama2 = PreTrainedTokenizerFast(tokenizer_object=model, bos_token="<s>", eos_token="</s>", unk_token="<unk>")
+    encoder = PromptEncoder(llama2, load_template("transcript"), ["angry"])
+    assert [llama2.convert_ids_to_tokens(ids) for ids in encoder.label_tokens()] == [["\u2581angry", "</s>"]]
+
+
+def test_the_system_turn_has_no_slots():
+    with pytest.raises(UserError, match="'system' holds a slot, and is the same for every utterance"):
+        PromptTemplate("x", "emotion", ("transcript",), "Say: {transcript}", "{label}", system="One of {labels}.")

@@ -172,3 +172,24 @@ def test_short_sequences_are_computed_in_plain_products_and_long_ones_are_not(tm
     ):
         torch.testing.assert_close(mine, other, atol=1e-4, rtol=1e-4)
     assert config._attn_implementation == "sdpa"
+
+
+def test_checkpointing_switches_on_no_dropout_of_the_frozen_weights(tmp_path):
+    model = llm(save_llm(tmp_path, "gpt2"), rank=4, dropout=0.0, gradient_checkpointing=True)
+    drops = [part for part in model.modules() if isinstance(part, torch.nn.Dropout)]
+    calls = []
+    for block in model.blocks:
+        inner = block._gradient_checkpointing_func
+        block._gradient_checkpointing_func = lambda *a, inner=inner: (calls.append(1), inner(*a))[1]
+    embeddings = torch.randn(1, 5, 32)
+    rest = (torch.ones(1, 5, dtype=torch.bool), torch.arange(5)[None], torch.tensor([[3, 4]]))
+    first, second = (model.train().logits(embeddings, *rest) for _ in range(2))
+    torch.testing.assert_close(first, second)
+    assert len(calls) == 4, "each block, each time"
+    assert drops
+    assert not any(part.training for part in drops)
+
+
+def test_ia3_takes_all_blocks(tiny_llama):
+    with pytest.raises(UserError, match="last_layers does not go with kind 'ia3'"):
+        load_llm(LLMSpec(str(tiny_llama), adapter=AdapterSpec(kind="ia3", last_layers=1)))

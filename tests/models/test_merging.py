@@ -6,13 +6,14 @@ import torch
 from emollm.models.llm import AdapterSpec, LLMSpec, load_llm
 from emollm.models.speech_llm import SpeechLLM
 from tests.models.test_prefix import inputs
+from tests.tiny import save_llm
 
 KINDS = ["lora", "dora", "ia3"]
 
 
-def adapted(folder, kind="lora", dtype="float32"):
+def adapted(folder, kind="lora", dtype="float32", targets=None):
     torch.manual_seed(0)
-    adapter = AdapterSpec(kind=kind, rank=4, dropout=0.0)
+    adapter = AdapterSpec(kind=kind, rank=4, dropout=0.0, targets=targets)
     llm = load_llm(LLMSpec(source=str(folder), dtype=dtype, adapter=adapter)).eval()
     for parameter in llm.parameters():
         if parameter.requires_grad:  # so that the adapter does something
@@ -89,3 +90,21 @@ def test_without_an_adapter_there_is_nothing_to_merge(tiny_llama):
     llm = load_llm(LLMSpec(source=str(tiny_llama), adapter=AdapterSpec(kind="none")))
     llm.merge()
     assert not llm.merged
+
+
+@pytest.mark.parametrize(("targets", "merges"), [(["q_proj"], True), (["q_proj", "lm_head"], False)])
+def test_a_matrix_that_is_at_work_in_two_places_is_left_as_it_is(tmp_path, targets, merges):
+    from transformers import AutoModelForCausalLM
+
+    folder = save_llm(tmp_path, "llama")
+    model = AutoModelForCausalLM.from_pretrained(folder)
+    model.config.tie_word_embeddings = True
+    model.tie_weights()
+    model.save_pretrained(folder)
+    llm = adapted(folder, targets=targets)
+    model, args = SpeechLLM(llm, None), inputs(llm, "prompt_first")
+    with torch.inference_mode():
+        want = model.label_scores(*args)
+        llm.merge()
+        assert llm.merged is merges
+        torch.testing.assert_close(model.label_scores(*args), want, atol=1e-4, rtol=0)

@@ -290,5 +290,5 @@ def test_corpora_are_mixed_and_labels_balanced(tiny_llama, tmp_path, monkeypatch
     assert {utterance.corpus for _, batch in seen for utterance in batch.utterances} == {"one"}
     loss, heard = seen[0][0].label_loss, learned[0].values("label")
     assert loss.choices(Utterance(id="", corpus="two")) == LABELS[1:]
-    want = [len(heard) / heard.count(label) for label in LABELS]
+    want = [len(heard) / len(LABELS) / heard.count(label) for label in LABELS]
     torch.testing.assert_close(loss.weights(torch.arange(3)), torch.tensor(want))

@@ -55,8 +55,14 @@ def test_votes_for_what_a_corpus_does_not_know_are_nobodys():
 def test_balanced_is_weighted_cross_entropy():
     """Three angry, one happy, two sad, one surprise."""
     loss = learned(balance=True)(SCORES, TARGETS, utterances("wide", "wide", "narrow"))
-    weight = 1 / torch.tensor([3.0, 1.0, 2.0, 1.0])
-    torch.testing.assert_close(loss, cross_entropy(SCORES, TARGETS, weight=weight))
+    weight = 7 / 4 / torch.tensor([3.0, 1.0, 2.0, 1.0])
+    each = cross_entropy(SCORES, TARGETS, weight=weight, reduction="none")
+    torch.testing.assert_close(loss, each.mean())
+    alone = [
+        learned(balance=True)(SCORES[row : row + 1], TARGETS[row : row + 1], utterances("wide"))
+        for row in range(3)
+    ]
+    torch.testing.assert_close(torch.stack(alone), each), "who else is in the batch plays no part"
 
 
 def test_a_corpus_chooses_among_the_labels_it_knows():

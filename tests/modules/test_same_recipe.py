@@ -3,7 +3,7 @@
 import pytest
 
 from emollm.errors import UserError
-from emollm.modules.same_recipe import check_recipe
+from emollm.modules.same_recipe import check_adapter, check_layers, check_recipe
 
 CONV = {"class_path": "emollm.models.interfaces.ConvInterface", "init_args": {"stride": 2, "dropout": 0.1}}
 THEIRS = {"backbone": {"layers": [1, 3], "trim_db": None}, "layers": "mix", "interface": CONV}
@@ -45,6 +45,22 @@ def test_another_use_is_refused(mine, says):
 def test_the_same_use_is_not(mine, recwarn):
     check_recipe(mine, THEIRS)
     assert not recwarn
+
+
+def test_layers_are_those_that_are_heard_however_they_are_counted():
+    check_layers([2, 3], [2, 3])
+    check_layers(None, [2, 3])
+    check_layers([2, 3], None)
+    with pytest.raises(UserError, match=r"layers are \[2, 3\], .* was trained with \[1, 3\]"):
+        check_layers([2, 3], [1, 3])
+
+
+def test_the_scale_of_an_adapter_has_no_shape_and_counts():
+    theirs = {"llm": {"source": "x", "adapter": {"alpha": 32}}}
+    check_adapter({}, theirs)
+    check_adapter({"llm": {"adapter": {"alpha": 32, "rank": 4}}}, theirs)
+    with pytest.raises(UserError, match=r"adapter\.alpha is 8, and the checkpoint was trained with 32"):
+        check_adapter({"llm": {"adapter": {"alpha": 8}}}, theirs)
 
 
 def test_sound_that_is_given_otherwise_is_told():
