@@ -42,6 +42,7 @@ from emollm.options import add_options, trainer_defaults
 from emollm.quiet import hush
 
 _NEWEST = ("best", "last", "hpc")
+_PARSER = {"exit_on_error": False, "allow_abbrev": False}
 """What Lightning takes for ``--ckpt_path`` beside a file."""
 
 
@@ -80,7 +81,8 @@ class EmotionCLI(LightningCLI):
             auto_configure_optimizers=False,
             load_from_checkpoint_support=False,
             # Raised instead of printed below two hundred lines of usage.
-            parser_kwargs={"exit_on_error": False, verb: {"exit_on_error": False}},
+            # And no --ckpt for --ckpt_path: what is looked for before parsing is looked for by its name.
+            parser_kwargs={**_PARSER, verb: _PARSER},
             args=args,
         )
 
@@ -251,7 +253,7 @@ def run(argv: list[str], kind: type[EmotionCLI] = EmotionCLI) -> EmotionCLI:
     # The texts under the fields of dataclasses are their help.
     set_parsing_settings(docstring_parse_attribute_docstrings=True)
     configs = [read_yaml(path) for path in values_of(args, "--config", "-c")]
-    path = next(iter(values_of(args, "--ckpt_path")), None)
+    path = _checkpoint(args, configs)
     if verb == "predict" and path is None and not configs and not asks_help:
         path = str(weights.DEFAULT_MODEL)
     stored = weights.read(path) if path and not (verb == "fit" and path in _NEWEST) else None
@@ -268,6 +270,23 @@ def run(argv: list[str], kind: type[EmotionCLI] = EmotionCLI) -> EmotionCLI:
             args = ["--config", str(remembered), *args]
         args = with_configs_in_turn(args, Path(scratch))
         return kind(verb, method_class(method), stored, [verb, *args], shlex.join(["emollm", *argv]))
+
+
+def _checkpoint(args: list[str], configs: list[dict[str, Any]]) -> str | None:
+    """The checkpoint or export that is named, the last one if there are several; a flag beats a recipe.
+
+    Raises:
+        UserError: when it is an empty word, as of a variable that nobody set.
+    """
+    named = [
+        *(config["ckpt_path"] for config in configs if config.get("ckpt_path")),
+        *values_of(args, "--ckpt_path"),
+    ]
+    if named and not str(named[-1]).strip():
+        raise UserError(
+            "--ckpt_path (or --model) is empty: name a checkpoint or an exported folder, or leave it out."
+        )
+    return str(named[-1]) if named else None
 
 
 def _without_none(values: Any) -> Any:

@@ -71,8 +71,13 @@ def name_of(utterance: Utterance) -> str:
     name = str(utterance.path or utterance.id).encode("utf-8", "backslashreplace").decode()
     if utterance.path is None or (utterance.start is None and utterance.end is None):
         return name
-    end = "" if utterance.end is None else f",{utterance.end:g}"
-    return f"{name}#t={utterance.start or 0:g}{end}"
+    end = "" if utterance.end is None else f",{_seconds(utterance.end)}"
+    return f"{name}#t={_seconds(utterance.start or 0.0)}{end}"
+
+
+def _seconds(value: float) -> str:
+    """To the microsecond, without zeros at the end."""
+    return f"{value:.6f}".rstrip("0").rstrip(".")
 
 
 def columns(labels: list[str]) -> list[str]:
@@ -115,7 +120,7 @@ def from_scores(
                 label=labels[chosen] if chosen >= 0 else None,
                 probabilities=dict(zip(labels, values, strict=False)),
                 transcript=transcripts[index] if transcripts is not None else utterance.transcript,
-                duration=seconds[index] if index < len(seconds) else None,
+                duration=(seconds[index] or None) if index < len(seconds) else None,
                 model=model,
                 error="the answer could not be read" if chosen < 0 and probabilities is not None else None,
                 threshold=threshold,

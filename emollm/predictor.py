@@ -30,6 +30,7 @@ from emollm.prediction import Prediction, columns
 if TYPE_CHECKING:
     from emollm.modules.base import EmotionModule
 
+_LENGTHS = (0.1, 60.0)  # seconds: what data.min_seconds and data.max_seconds are by default
 _TAKES = "give a folder, a file, a DataFrame, a list of paths, or a list of NumPy arrays of samples"
 
 
@@ -169,7 +170,7 @@ def _given(source: Any) -> str | Path | pd.DataFrame | list[Any]:
 def _from_array(samples: np.ndarray, sample_rate: int, name: str, cues: str | None = None) -> Item:
     utterance = Utterance(id=name, cues=cues)
     try:
-        waveform = audio.prepare(np.asarray(samples), sample_rate)
+        waveform = audio.prepare(np.asarray(samples), sample_rate, *_LENGTHS)
     except audio.AudioError as error:
         return Item(utterance, error=str(error))
     return Item(utterance, torch.from_numpy(waveform))

@@ -94,7 +94,9 @@ def write_folder(module: EmotionModule, folder: Path) -> None:
     from safetensors import SafetensorError
     from safetensors.torch import save_file
 
-    folder = folder.expanduser()
+    folder = folder.expanduser().absolute()
+    if folder == Path.cwd():
+        raise UserError(f"{folder} is the current folder, which an export cannot replace: name a new one in it.")
     if folder.is_file() or (folder.is_dir() and any(folder.iterdir())):
         raise UserError(f"{folder} exists and is not an empty folder: give another --output, or remove it first.")
     folder.parent.mkdir(parents=True, exist_ok=True)
@@ -108,10 +110,12 @@ def write_folder(module: EmotionModule, folder: Path) -> None:
         if len(own) < len(state):
             write_adapter(module, scratch / ADAPTER)
         specification = module.specification()
-        (scratch / SPECIFICATION).write_text(json.dumps(specification, indent=2, ensure_ascii=False) + "\n")
+        (scratch / SPECIFICATION).write_text(
+            json.dumps(specification, indent=2, ensure_ascii=False) + "\n", "utf-8"
+        )
         if module.calibration is not None:
             module.calibration.write(file_beside(scratch))
-        (scratch / "README.md").write_text(_card(specification, folder.name))
+        (scratch / "README.md").write_text(_card(specification, folder.name), "utf-8")
         # Scratch folders and safetensors are the owner's alone; an export is meant to be shared.
         for path in (scratch, *scratch.rglob("*")):
             path.chmod(0o755 if path.is_dir() else 0o644)

@@ -103,6 +103,15 @@ def test_model_names_a_checkpoint(parsed, small_run):
         assert made.model.max_answer_tokens == 12
 
 
+def test_of_several_checkpoints_the_last_one_and_a_flag_before_a_recipe_count(parsed, small_run, tmp_path):
+    (tmp_path / "resumed.yaml").write_text(f"ckpt_path: {small_run.checkpoint}\n")
+    made = parsed("test", "--config", tmp_path / "resumed.yaml")
+    assert made.stored.name.startswith("best@"), "as a run that was resumed writes it into its config.yaml"
+    last = small_run.checkpoint.with_name("last.ckpt")
+    for args in (["--config", tmp_path / "resumed.yaml"], ["--model", small_run.checkpoint]):
+        assert parsed("predict", small_run.folder, *args, "--model", last).stored.name.startswith("last@")
+
+
 def test_two_stretches_of_one_file_are_labelled_and_not_done_again(small_run, tmp_path, capsys):
     """The transcriber is not asked where every transcript is given."""
     (tmp_path / "sound").mkdir()
@@ -215,6 +224,10 @@ BAD = {
         ["predict", ".", "--model", "text.ckpt"],
         "text.ckpt cannot be read as a checkpoint",
     ),
+    "an abbreviated option": (["predict", ".", "--ckpt", "text.ckpt"], "--ckpt"),
+    "an abbreviated recipe": (["fit", "--conf", "wrong.yaml"], "--conf"),
+    "an empty model": (["predict", ".", "--model", ""], "--ckpt_path (or --model) is empty"),
+    "the checkpoint of a recipe": (["test", "--config", "resumed.yaml"], "There is no model at gone.ckpt"),
     "folder that is no model": (["predict", ".", "--model", "."], "is not a model exported by emollm"),
     "missing export": (["export", "gone.ckpt", "--output", "out"], "There is no model at gone.ckpt"),
 }
@@ -231,6 +244,7 @@ def test_bad_input_is_one_sentence(name, tmp_path, monkeypatch, capsys):
     Path("torn.yaml").write_text("model: {labels: [a\n")
     Path("twice.yaml").write_text("model: {labels: [a, b]}\nmodel: {seed: 1}\n")
     Path("text.ckpt").write_text("hello")
+    Path("resumed.yaml").write_text("ckpt_path: gone.ckpt\n")
     args, says = BAD[name]
     assert main(args) == 2
     out, err = capsys.readouterr()

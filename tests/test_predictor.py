@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from emollm.errors import UserError
-from emollm.predictor import Predictor
+from emollm.predictor import Predictor, _from_array
 
 SOUND = np.zeros(16_000, dtype=np.float32)
 
@@ -37,3 +37,8 @@ def test_what_cannot_be_predicted_on_is_one_sentence(model, source, says):
     with pytest.raises(UserError, match=says) as caught:
         model.predict(source)
     assert "\n" not in str(caught.value)
+
+
+def test_an_array_is_as_long_as_a_file_may_be(model):
+    item = _from_array(np.random.default_rng(0).standard_normal(16_000 * 70).astype(np.float32), 16_000, "array 0")
+    assert item.error == "70.0 s is longer than 60 s"

@@ -42,6 +42,7 @@ class TrainingSummary(Callback):
             f"Data: {len(data.parts.train)} training{speeds} and {len(data.parts.validation)} validation "
             f"utterances, {data.parts.name}; labels: {', '.join(module.labels)}.",
             highlight=False,
+            markup=False,
         )
         for line in data.audit.lines():
             console.print(f"Audit: {line}", highlight=False, markup=False)

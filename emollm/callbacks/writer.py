@@ -213,7 +213,7 @@ class PredictionWriter(Callback):
         console.print(predictions_table(rows))
         more = f"; {before} of earlier calls, of other recordings, stand behind them" if before else ""
         console.print(f"{len(rows)} recordings, {errors} with an error{more}. Written:", highlight=False)
-        console.print(f"  {self.csv}\n  {self.jsonl}", highlight=False, soft_wrap=True)
+        console.print(f"  {self.csv}\n  {self.jsonl}", highlight=False, markup=False, soft_wrap=True)
         if errors and errors == len(rows):
             raise UserError(
                 f"None of the recordings could be labelled: the column 'error' of {self.csv} says why."
@@ -261,4 +261,6 @@ def stamp(utterance: Utterance) -> str | None:
             return None
         state = (found.st_size, found.st_mtime_ns)
     told = (utterance.transcript, utterance.context, utterance.language)
+    # Of them only what is known counts, so that rows of an earlier version stay what they are.
+    told += tuple(known for known in (utterance.speaker, utterance.cues) if known is not None)
     return hashlib.sha256(repr((state, told)).encode("utf-8", "backslashreplace")).hexdigest()[:12]

@@ -14,6 +14,7 @@ from torch.utils.data import Dataset
 from emollm.data import audio
 from emollm.data.augment import Augmentation, play
 from emollm.data.features import FeatureStore, pad_features
+from emollm.data.sounds import State, state_of
 from emollm.data.utterance import Utterance, UtteranceTable
 
 if TYPE_CHECKING:
@@ -28,6 +29,8 @@ class Item:
     waveform: Tensor | None = None
     features: Tensor | None = None
     error: str | None = None
+    state: State | None = None
+    """Of the sound file before it was opened."""
 
 
 @dataclass
@@ -42,6 +45,8 @@ class Batch:
         mask: (B, T) bool, True where a frame of ``features`` is real.
         targets: (B,) index into the label set, -1 where an utterance has no label.
         broken: utterances that could not be read, each with its reason: reported, never silently lost.
+        states: for each utterance the state of its sound file before it was opened, or None; empty where nobody
+            looked.
     """
 
     utterances: list[Utterance]
@@ -51,6 +56,7 @@ class Batch:
     features: Tensor | None = None
     mask: Tensor | None = None
     broken: list[tuple[Utterance, str]] = field(default_factory=list)
+    states: list[State | None] = field(default_factory=list)
 
     def __len__(self) -> int:
         return len(self.utterances)
@@ -65,7 +71,10 @@ class Batch:
         keep = [row for row in range(len(self)) if row not in faults]
         broken = [(self.utterances[row], reason) for row, reason in faults.items()]
         kept = self._each(lambda tensor: tensor[keep] if len(tensor) else tensor)
-        return replace(kept, utterances=[self.utterances[row] for row in keep], broken=[*self.broken, *broken])
+        states = [self.states[row] for row in keep] if self.states else []
+        return replace(
+            kept, utterances=[self.utterances[row] for row in keep], broken=[*self.broken, *broken], states=states
+        )
 
     def to(self, device: Any, non_blocking: bool = False) -> Batch:
         """The same batch with its tensors on another device."""
@@ -133,6 +142,8 @@ class UtteranceDataset(Dataset[Item]):
         """
         items = [self[index] for index in indices]
         if len({(item.features is None, item.waveform is None) for item in items if item.error is None}) > 1:
+            if not self.decode:  # some were decoded to be transcribed; the others' sound nobody asks for
+                return [_mute(item) for item in items]
             return [self._item(index, True, None) for index in indices]
         return items
 
@@ -151,6 +162,7 @@ class UtteranceDataset(Dataset[Item]):
         features = store.read(utterance) if store is not None else None
         if features is not None:
             return Item(utterance, features=features)
+        state = state_of(utterance.path)
         try:
             samples = audio.load(
                 utterance.path, utterance.start, utterance.end, self.min_seconds, self.max_seconds
@@ -161,7 +173,13 @@ class UtteranceDataset(Dataset[Item]):
         if self.augmentation is not None:
             generator = torch.Generator().manual_seed(hash((self.seed, epoch, index)) % 2**63)
             waveform = self.augmentation.apply_waveform(waveform, generator)
-        return Item(utterance, waveform)
+        return Item(utterance, waveform, state=state)
+
+
+def _mute(item: Item) -> Item:
+    """An item that stands among others with sound; one that has none gets a recording of no length."""
+    has_sound = item.error is not None or item.waveform is not None
+    return item if has_sound else replace(item, waveform=torch.zeros(0))
 
 
 class BatchDataset(Dataset[list[Item]]):
@@ -173,8 +191,9 @@ class BatchDataset(Dataset[list[Item]]):
     def __len__(self) -> int:
         return len(self.utterances)
 
-    def __getitem__(self, indices: Sequence[int | tuple[int, int]]) -> list[Item]:
-        return self.utterances.__getitems__(indices)
+    def __getitem__(self, indices: int | Sequence[int | tuple[int, int]]) -> list[Item]:
+        # Lightning's overfit_batches puts a sampler of single utterances in the place of ours.
+        return self.utterances.__getitems__([indices] if isinstance(indices, int) else indices)
 
 
 @dataclass(frozen=True)
@@ -201,4 +220,5 @@ class Collate:
             features=features,
             mask=mask,
             broken=[(item.utterance, item.error) for item in items if item.error is not None],
+            states=[item.state for item in good],
         )

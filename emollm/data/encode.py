@@ -129,5 +129,6 @@ def _loader(dataset: UtteranceDataset, batches: list[list[int]], workers: int) -
 def _encode(store: FeatureStore, batch: Batch, backbone: Backbone, device: torch.device) -> None:
     hidden, mask = backbone(batch.waveforms.to(device), batch.lengths.to(device))
     hidden, mask = as_stored(hidden).cpu(), mask.cpu()  # a GPU waits for every transfer: one a batch
-    for utterance, features, keep in zip(batch.utterances, hidden, mask, strict=True):
-        store.write(utterance, features[:, keep])
+    for utterance, state, features, keep in zip(batch.utterances, batch.states, hidden, mask, strict=True):
+        if store.is_of(utterance, state):  # else it was replaced meanwhile, and the run hears the new one itself
+            store.write(utterance, features[:, keep])

@@ -14,6 +14,7 @@ import torch
 
 from emollm.data.audio import SAMPLE_RATE, AudioError, load
 from emollm.data.features import FeatureStore
+from emollm.data.sounds import state_of
 from emollm.data.utterance import Utterance
 from emollm.errors import UserError
 from emollm.models.cache import cache_folder
@@ -145,11 +146,12 @@ def _signature(row: Utterance, store: FeatureStore | None) -> np.ndarray:
     kept = store.read(row) if store is not None else None
     if kept is not None:
         return kept.numpy()
+    state = None if row.path is None else state_of(row.path)
     samples = _samples(row)
     if samples is None:
         return np.zeros((len(_CHANGES) - 1) * (_BANDS - 1), np.float16)
     made = signature(samples).astype(np.float16)
-    if store is not None:
+    if store is not None and store.is_of(row, state):
         with contextlib.suppress(UserError):  # a full disk: the next audit computes it again
             store.write(row, torch.from_numpy(made))
     return made

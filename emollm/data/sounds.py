@@ -120,6 +120,14 @@ class SoundIndex:
             os.close(descriptor)
 
 
+def state_of(path: Path) -> State | None:
+    """State of a file; None where it cannot be seen."""
+    try:
+        return _state(path)
+    except OSError:
+        return None
+
+
 def _state(path: Path) -> State:
     found = path.stat()
     # The last one no program can set back, as cp -p, rsync and tar do with the one before.

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 from pathlib import Path
 
-from emollm.data.sounds import FILE, SoundIndex
+from emollm.data.sounds import FILE, SoundIndex, State, state_of
 from emollm.data.utterance import Utterance
 
 _FORMAT = 2
@@ -45,6 +45,15 @@ class SoundStore:
             heard += f"|{utterance.speed:g} times as fast"
         name = hashlib.sha256(heard.encode()).hexdigest()[:32]
         return self.folder / name[:2] / f"{name[2:]}{self.suffix}"
+
+    def is_of(self, utterance: Utterance, state: State | None) -> bool:
+        """Whether an utterance's file is still the one that was opened; under another's name nothing is kept.
+
+        Args:
+            utterance: whose content is to be kept.
+            state: of the file before it was opened; None where nobody looked.
+        """
+        return state is None or utterance.path is None or state_of(utterance.path) == state
 
     def also(self, utterance: Utterance) -> str:
         """What else of an utterance the content depends on."""

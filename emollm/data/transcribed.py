@@ -38,8 +38,8 @@ def transcribed(
         UserError: when something has to be written and the transcriber cannot be loaded.
     """
     table = _recalled(table, transcripts)
-    # As the first process sees it: others may have come later, and a run beside this one may be writing too.
-    asked = set(gather({row.key for row in table if row.transcript is None})[0])
+    # What any process lacks: a run beside this one may be writing too, and some look later than others.
+    asked = set().union(*gather({row.key for row in table if row.transcript is None}))
     if not asked:
         return table, {}
     say(f"Transcripts: {len(asked)} of {len(table)} are written by {transcripts.source}: {transcripts.folder}")
@@ -69,7 +69,8 @@ def _write(
     for item in track(
         loader, f"Transcribing {len(rows)} utterances once", len(rows), disable=not sys.stderr.isatty()
     ):
-        text, fault = (None, item.error) if item.error else transcripts.attempt(item.utterance, item.waveform)
+        heard = item.utterance, item.waveform, item.state
+        text, fault = (None, item.error) if item.error else transcripts.attempt(*heard)
         if text is not None:
             texts[item.utterance.key] = text
         else:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import torch
 
-from emollm.data.sounds import SoundIndex
+from emollm.data.sounds import SoundIndex, State
 from emollm.data.store import SoundStore
 from emollm.data.utterance import Utterance
 from emollm.errors import UserError
@@ -64,18 +64,19 @@ class Transcripts(SoundStore):
             return utterance
         return replace(utterance, transcript=text)
 
-    def write(self, utterance: Utterance, samples: np.ndarray) -> str:
+    def write(self, utterance: Utterance, samples: np.ndarray, state: State | None = None) -> str:
         """Write down what is said, and keep it if the disk allows.
 
         Args:
             utterance: its language, if it is known, is told to the transcriber.
             samples: (S,) float32 at 16 kHz.
+            state: of the file that they are from, before it was opened.
 
         Raises:
             UserError: when the transcriber cannot be loaded.
         """
         text = self._transcriber(samples, utterance.language)
-        if utterance.path is not None:
+        if utterance.path is not None and self.is_of(utterance, state):
             with contextlib.suppress(OSError):
                 content = {"text": text, "transcriber": self.source}
                 write_text(self.file(utterance), json.dumps(content, ensure_ascii=False))
@@ -90,16 +91,21 @@ class Transcripts(SoundStore):
         if batch.waveforms is None:
             return batch
         utterances, faults = [], {}
-        for row, (utterance, length) in enumerate(zip(batch.utterances, batch.lengths, strict=True)):
+        states = batch.states or [None] * len(batch)
+        for row, (utterance, length, state) in enumerate(
+            zip(batch.utterances, batch.lengths, states, strict=True)
+        ):
             if utterance.transcript is None:
-                text, fault = self.attempt(utterance, batch.waveforms[row, : int(length)])
+                text, fault = self.attempt(utterance, batch.waveforms[row, : int(length)], state)
                 utterance = replace(utterance, transcript=text)
                 if fault is not None:
                     faults[row] = fault
             utterances.append(utterance)
         return replace(batch, utterances=utterances).without(faults)
 
-    def attempt(self, utterance: Utterance, waveform: torch.Tensor) -> tuple[str | None, str | None]:
+    def attempt(
+        self, utterance: Utterance, waveform: torch.Tensor, state: State | None = None
+    ) -> tuple[str | None, str | None]:
         """The transcript of a (S,) waveform, or why there is none.
 
         Raises:
@@ -107,7 +113,7 @@ class Transcripts(SoundStore):
         """
         self.load()
         try:
-            return self.write(utterance, waveform.cpu().numpy()), None
+            return self.write(utterance, waveform.cpu().numpy(), state), None
         except Exception as error:  # CTranslate2 raises what it likes; one clip must not end the run
             reason = next(iter(str(error).splitlines()), "no reason given")
             return None, f"cannot be transcribed ({type(error).__name__}: {reason})"

@@ -15,7 +15,7 @@ from torch.utils.data import DataLoader
 from emollm.data.batch import Item, UtteranceDataset
 from emollm.data.cues import Voice, measure, with_cues
 from emollm.data.processes import gather, mine, say
-from emollm.data.sounds import SoundIndex
+from emollm.data.sounds import SoundIndex, state_of
 from emollm.data.store import SoundStore
 from emollm.data.utterance import Utterance, UtteranceTable
 from emollm.files import write_text
@@ -76,8 +76,8 @@ def cued(
         return table, {}
     with ThreadPoolExecutor(_THREADS) as pool:  # reading and hashing let go of the interpreter
         known = dict(zip([row.key for row in table], pool.map(voices.read, table), strict=True))
-    # As the first process sees it: a run beside this one may be measuring too.
-    asked = set(gather({key for key, voice in known.items() if voice is None})[0])
+    # What any process lacks: a run beside this one may be measuring too.
+    asked = set().union(*gather({key for key, voice in known.items() if voice is None}))
     faults: dict[str, str] = {}
     if asked:
         say(f"Voices: {len(asked)} of {len(table)} are measured: {voices.folder}")
@@ -93,10 +93,10 @@ def _listen(
 ) -> list[Heard]:
     dataset = UtteranceDataset(UtteranceTable(rows), True, min_seconds, max_seconds)
     loader = DataLoader(dataset, batch_size=None, num_workers=min(workers, len(rows)), collate_fn=_heard)
-    found = []
+    found, states = [], [None if row.path is None else state_of(row.path) for row in rows]
     heard = track(loader, f"Measuring {len(rows)} voices once", len(rows), disable=not sys.stderr.isatty())
-    for row, one in zip(rows, heard, strict=True):
-        if one[1] is not None:
+    for row, state, one in zip(rows, states, heard, strict=True):
+        if one[1] is not None and voices.is_of(row, state):
             voices.write(row, one[1])
         found.append(one)
     return found

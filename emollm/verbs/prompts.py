@@ -294,12 +294,12 @@ def _report(
     console = Console()
     for one in outcomes:
         console.print(table_of(one, majority))
-        console.print(sentence(one), highlight=False, soft_wrap=True)
+        console.print(sentence(one), highlight=False, markup=False, soft_wrap=True)
     console.print(
         f"Chosen on these {len(trial.table)} validation utterances, the best figure flatters: test it on others.",
         highlight=False,
         soft_wrap=True,
     )
-    console.print("Written:", *[f"\n  {file}" for file in written], highlight=False, soft_wrap=True)
+    console.print("Written:", *[f"\n  {file}" for file in written], highlight=False, markup=False, soft_wrap=True)
     recipe = " ".join(f"--config {shlex.quote(path)}" for path in configs)
     print(f"Use it: emollm fit {recipe} --model.prompt {shlex.quote(str(output / 'winner.yaml'))}")

@@ -15,7 +15,7 @@ from rich.console import Console
 from emollm.callbacks.writer import PredictionWriter, stamp
 from emollm.data.utterance import Utterance, UtteranceTable
 from emollm.errors import UserError
-from emollm.prediction import Prediction, columns
+from emollm.prediction import Prediction, columns, name_of
 
 LABELS = ["angry", "sad"]
 
@@ -279,3 +279,26 @@ def test_two_at_once_take_turns(tmp_path, capsys, monkeypatch):
     second.finish(table("a.wav"), quiet())
     first.finish(table("a.wav"), quiet())
     assert not capsys.readouterr().err, "nobody is waited for once both are done"
+
+
+def test_stretches_are_told_apart_to_the_microsecond(tmp_path):
+    names = [name_of(Utterance(id="x", path=Path("x.wav"), start=start, end=end)) for start, end in STRETCHES]
+    assert names == ["x.wav#t=12345.61,12346.62", "x.wav#t=12345.64,12346.64", "x.wav#t=0,1234567", "x.wav#t=0.25"]
+
+
+STRETCHES = [(12345.61, 12346.62), (12345.64, 12346.64), (None, 1234567.0), (0.25, None)]
+
+
+@pytest.mark.parametrize("known", [{"speaker": "1"}, {"cues": "loud"}])
+def test_whose_voice_it_is_and_what_is_told_of_it_belong_to_a_row(tmp_path, known):
+    (tmp_path / "a.wav").write_bytes(b"")
+    plain = Utterance(id="a", path=tmp_path / "a.wav")
+    assert stamp(plain) != stamp(replace(plain, **known))
+
+
+def test_brackets_in_the_name_of_the_output_are_no_markup(tmp_path):
+    writer = started(PredictionWriter(tmp_path / "a[/red]b[x]", LABELS, "m@1"))
+    writer.append([row("a.wav")])
+    console = Console(file=io.StringIO())
+    writer.finish(table("a.wav"), console)
+    assert "a[/red]b[x]" in console.file.getvalue()

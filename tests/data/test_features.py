@@ -273,3 +273,19 @@ def test_features_are_padded_behind_their_ends():
     assert padded.shape == (2, 2, 5, 4)
     assert mask.sum(1).tolist() == [3, 5]
     assert padded.sum() == 2 * 4 * 8
+
+
+def test_a_file_that_is_replaced_while_it_is_encoded_gets_no_features_of_the_old_one(
+    tmp_path, utterance, tiny_whisper, monkeypatch
+):
+    probe, store = Probe(backbone=BackboneSpec(str(tiny_whisper), layers=[1])), open_store(tmp_path)
+    probe.configure_model()
+    encode = probe.backbone.encode
+
+    def replace_and_encode(waveforms, lengths):
+        soundfile.write(utterance.path, tone(500, 0.6), 16_000)
+        return encode(waveforms, lengths)
+
+    monkeypatch.setattr(probe.backbone, "encode", replace_and_encode)
+    fill(store, probe.backbone, UtteranceDataset(UtteranceTable([utterance])), torch.device("cpu"), 0, 1)
+    assert not store.holds(utterance)

@@ -98,3 +98,26 @@ def test_what_is_not_there_is_told(tmp_path, source, says):
     (tmp_path / "empty.txt").write_text("\n \n")
     with pytest.raises(UserError, match=says):
         recordings(tmp_path / source if isinstance(source, str) else source)
+
+
+def test_a_row_that_is_there_twice_counts_once_and_two_that_differ_are_refused(folder):
+    (folder / "table.csv").write_text("id,path,transcript\nx,a.wav,hello\ny,a.wav,hello\nz,b.wav,words\n")
+    assert names(recordings(folder / "table.csv")) == ["a.wav", "b.wav"]
+    (folder / "table.csv").write_text("id,path,transcript\nx,a.wav,hello\ny,a.wav,I hate you\n")
+    with pytest.raises(
+        UserError, match=r"table\.csv: .*a\.wav has two rows that say different .* \(x and y\): keep"
+    ):
+        recordings(folder / "table.csv")
+
+
+def test_rows_of_one_id_are_told_apart(folder):
+    (folder / "table.jsonl").write_text('{"id": "1", "text": "one"}\n{"id": "1", "text": "two"}\n')
+    (folder / "table.ndjson").write_text((folder / "table.jsonl").read_text())
+    for name in ("table.jsonl", "table.ndjson"):
+        table = recordings(folder / name)
+        assert [(row.id, row.transcript) for row in table] == [("1, row 0", "one"), ("1, row 1", "two")]
+
+
+def test_a_list_of_paths_may_begin_at_home(folder, monkeypatch):
+    monkeypatch.setenv("HOME", str(folder))
+    assert [row.path for row in recordings(["~/a.wav"])] == [folder / "a.wav"]

@@ -12,6 +12,7 @@ from emollm.data.transcripts import Transcripts, identity
 from emollm.data.utterance import Utterance, UtteranceTable
 from emollm.errors import UserError
 from emollm.models.transcribe import _code
+from emollm.prediction import from_scores
 from tests.fake_corpus import tone
 from tests.scribe import Scribe
 
@@ -175,3 +176,22 @@ def test_languages_may_be_written_in_several_ways(written, code):
 def test_an_unknown_language_is_found_out_by_listening(recwarn):
     assert _code("Klingon") is None
     assert "Whisper knows no language 'Klingon' and finds out by itself" in str(recwarn.list[0].message)
+
+
+def test_a_file_that_was_replaced_meanwhile_lends_nobody_its_name(table, tmp_path):
+    transcripts = open_transcripts()
+    batch = Collate({})(UtteranceDataset(table, transcripts=transcripts).__getitems__(range(3)))
+    soundfile.write(table[0].path, tone(300, 0.9), 16_000)
+    assert transcripts.fill(batch).transcripts[0] == "3200 samples", "of what was heard"
+    assert transcripts.recall(table[0]).transcript is None, "what is there now was not heard"
+    assert transcripts.recall(table[1]).transcript == "4800 samples"
+
+
+def test_one_that_needs_no_sound_depends_on_no_neighbour_that_does(table):
+    lost = Utterance(id="lost", path=table[0].path.with_name("gone.wav"), transcript="hello there")
+    dataset = UtteranceDataset(UtteranceTable([lost, table[1]]), decode=False, transcripts=open_transcripts())
+    batch = Collate({})(dataset.__getitems__(range(2)))
+    assert (batch.broken, batch.lengths.tolist()) == ([], [0, 4800])
+    assert open_transcripts().fill(batch).transcripts == ["hello there", "4800 samples"]
+    rows = from_scores(batch, None, None, None, [], "m")
+    assert [row.duration for row in rows] == [None, pytest.approx(0.3)]

@@ -91,12 +91,7 @@ class Table(Corpus):
             if row.path is None and row.transcript is None:
                 faults.add(f"{where} has no path: fill it in, or drop it.")
         faults.check()
-        # Nobody promises that the ids of a DataFrame are no two recordings'.
-        ids = Counter(row.id for row in table)
-        return UtteranceTable(
-            replace(row, id=f"{row.id}, row {number}") if ids[row.id] > 1 else row
-            for number, row in enumerate(table)
-        )
+        return with_unique_ids(table)
 
     def _utterances(
         self, rows: dict[str, dict[str, Any]], source: str, root: Path, faults: Faults
@@ -143,6 +138,14 @@ class Table(Corpus):
                 | {"extra": {column: _cell(value) for column, value in row.items() if column not in taken}}
             )
         )
+
+
+def with_unique_ids(table: UtteranceTable) -> UtteranceTable:
+    """Rows with the number of their place where several have one id: nobody promises that ids tell rows apart."""
+    ids = Counter(row.id for row in table)
+    return UtteranceTable(
+        replace(row, id=f"{row.id}, row {number}") if ids[row.id] > 1 else row for number, row in enumerate(table)
+    )
 
 
 def _without_points(column: str, rows: Collection[dict[str, Any]]) -> None:
