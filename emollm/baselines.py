@@ -58,7 +58,7 @@ def probe(module: EmotionModule) -> EmotionModule:
 def transcript_llm(module: EmotionModule) -> EmotionModule:
     """The module's LLM and adapter, given the transcript alone in every stage in which the LLM answers."""
     stages = [
-        {**stage, "prompt": None}
+        {**stage, "prompt": None, "train_adapter": True}  # without sound there is nothing else to train
         for stage in module.recipe.get("stages") or []
         if stage.get("answer", "llm") == "llm"
     ]

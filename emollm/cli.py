@@ -42,8 +42,8 @@ from emollm.options import add_options, trainer_defaults
 from emollm.quiet import hush
 
 _NEWEST = ("best", "last", "hpc")
-_PARSER = {"exit_on_error": False, "allow_abbrev": False}
 """What Lightning takes for ``--ckpt_path`` beside a file."""
+_PARSER = {"exit_on_error": False, "allow_abbrev": False}
 
 
 class EmotionCLI(LightningCLI):
@@ -254,6 +254,8 @@ def run(argv: list[str], kind: type[EmotionCLI] = EmotionCLI) -> EmotionCLI:
     set_parsing_settings(docstring_parse_attribute_docstrings=True)
     configs = [read_yaml(path) for path in values_of(args, "--config", "-c")]
     path = _checkpoint(args, configs)
+    if path is not None:
+        args = [*args, "--ckpt_path", path]  # so that whoever reads the parsed options finds the same
     if verb == "predict" and path is None and not configs and not asks_help:
         path = str(weights.DEFAULT_MODEL)
     stored = weights.read(path) if path and not (verb == "fit" and path in _NEWEST) else None
@@ -278,15 +280,15 @@ def _checkpoint(args: list[str], configs: list[dict[str, Any]]) -> str | None:
     Raises:
         UserError: when it is an empty word, as of a variable that nobody set.
     """
-    named = [
-        *(config["ckpt_path"] for config in configs if config.get("ckpt_path")),
-        *values_of(args, "--ckpt_path"),
-    ]
-    if named and not str(named[-1]).strip():
+    flags = values_of(args, "--ckpt_path")
+    named = [*(config["ckpt_path"] for config in configs if "ckpt_path" in config), *flags]
+    if not named or named[-1] is None:
+        return None
+    if not str(named[-1]).strip():
         raise UserError(
             "--ckpt_path (or --model) is empty: name a checkpoint or an exported folder, or leave it out."
         )
-    return str(named[-1]) if named else None
+    return str(named[-1])
 
 
 def _without_none(values: Any) -> Any:

@@ -9,6 +9,7 @@ from torch import Tensor
 
 from emollm.data.audio import SAMPLE_RATE
 from emollm.data.utterance import Utterance
+from emollm.wording import seconds
 
 if TYPE_CHECKING:
     from emollm.data.batch import Batch
@@ -71,13 +72,8 @@ def name_of(utterance: Utterance) -> str:
     name = str(utterance.path or utterance.id).encode("utf-8", "backslashreplace").decode()
     if utterance.path is None or (utterance.start is None and utterance.end is None):
         return name
-    end = "" if utterance.end is None else f",{_seconds(utterance.end)}"
-    return f"{name}#t={_seconds(utterance.start or 0.0)}{end}"
-
-
-def _seconds(value: float) -> str:
-    """To the microsecond, without zeros at the end."""
-    return f"{value:.6f}".rstrip("0").rstrip(".")
+    end = "" if utterance.end is None else f",{seconds(utterance.end)}"
+    return f"{name}#t={seconds(utterance.start or 0.0)}{end}"
 
 
 def columns(labels: list[str]) -> list[str]:
@@ -108,7 +104,7 @@ def from_scores(
     """
     if predictions is None and probabilities is not None:
         predictions = probabilities.argmax(-1)
-    seconds = (batch.lengths / SAMPLE_RATE).tolist()
+    durations = (batch.lengths / SAMPLE_RATE).tolist()
     # All at once: on a GPU each look at a number waits for all that goes before.
     chosen_labels = predictions.tolist() if predictions is not None else [-1] * len(batch)
     shares = probabilities.tolist() if probabilities is not None else [[]] * len(batch)
@@ -120,7 +116,7 @@ def from_scores(
                 label=labels[chosen] if chosen >= 0 else None,
                 probabilities=dict(zip(labels, values, strict=False)),
                 transcript=transcripts[index] if transcripts is not None else utterance.transcript,
-                duration=(seconds[index] or None) if index < len(seconds) else None,
+                duration=(durations[index] or None) if index < len(durations) else None,
                 model=model,
                 error="the answer could not be read" if chosen < 0 and probabilities is not None else None,
                 threshold=threshold,

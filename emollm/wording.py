@@ -5,6 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 
+def seconds(value: float) -> str:
+    """To the microsecond, without zeros at the end: stretches of hours differ by that."""
+    return f"{value:.6f}".rstrip("0").rstrip(".")
+
+
 def some(names: Sequence[str], limit: int = 5) -> str:
     """The first names of a list that may be long, and how many there are more."""
     more = f" and {len(names) - limit} more" if len(names) > limit else ""

@@ -195,6 +195,13 @@ def test_the_baseline_llm_is_trained_as_the_recipe_was(small_run, tmp_path, monk
     assert [asked[name] for name in ("max_epochs", "accumulate_grad_batches", "gradient_clip_val")] == [2, 3, 0.5]
 
 
+def test_the_baseline_llm_has_the_recipes_stages_but_none_without_its_adapter(small_run, tmp_path):
+    stages = [{"prompt": "asr", "epochs": 1, "train_adapter": False}, {"epochs": 1, "rate": 0.5}]
+    args = ["--config", small_run.config, "--ckpt_path", small_run.checkpoint, "--ablations=none"]
+    values = run(tmp_path, "test", *args, "--baselines=transcript_llm", f"--model.stages={json.dumps(stages)}")
+    assert json.loads((values / "metrics.json").read_text())["rows"][1]["result"] is not None
+
+
 def test_without_any_known_label_there_is_no_majority():
     rows = UtteranceTable([Utterance(id="1", label=None), Utterance(id="2", label="bored")])
     with pytest.raises(UserError, match="no training utterance has a label of the set"):

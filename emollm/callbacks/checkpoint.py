@@ -64,8 +64,8 @@ class BestCheckpoint(Checkpoint):
             mode=mode,
             save_weights_only=True,
             # As validation ends, while the weights that were validated, a mean of steps maybe, are still in the
-            # module; by default Lightning waits until the epoch has ended.
-            save_on_train_epoch_end=False,
+            # module; by default Lightning waits until the epoch has ended, as figures of training have to.
+            save_on_train_epoch_end=False if monitor.startswith("val/") else None,
             enable_version_counter=False,
         )
 

@@ -48,9 +48,9 @@ def copies_and_overlaps(
 
 
 def unread(table: UtteranceTable) -> int:
-    """How many utterances have no sound file, or one that cannot be opened."""
+    """How many utterances have a sound file that cannot be opened."""
     files = {path: os.access(path, os.R_OK) for path in _paths(table)}
-    return sum(row.path is None or not files[row.path] for row in table)
+    return sum(row.path is not None and not files[row.path] for row in table)
 
 
 class _Stretches:

@@ -25,10 +25,11 @@ def recordings(source: str | Path | pd.DataFrame | Iterable[str | Path]) -> Utte
     Args:
         source: a folder (read recursively), a sound file, a text file with one path a line, a table (CSV, TSV,
             JSONL) with at least a column of paths, a list of paths, or a DataFrame like the table. What a text
-            file names twice is one utterance; a list and a DataFrame have a row for each.
+            file or a table names twice, and says the same of, is one utterance; a list and a DataFrame have a row
+            for each.
 
     Raises:
-        UserError: when there is nothing of the kind.
+        UserError: when there is nothing of the kind, or a table says different things of one recording.
     """
     if isinstance(source, pd.DataFrame):
         return Table("table").read_frame(source)

@@ -24,7 +24,7 @@ class Overlap:
         near_copies: recordings that are the same sound saved again (another format, rate or level, silence added,
             a little noise), one pair of ids a recording of the second part; without those above.
         recorded: how many utterances of the second part have a sound file.
-        unread: how many utterances of both parts have none, or one that cannot be opened.
+        unread: how many utterances of both parts have one that cannot be opened.
         listened: whether ``near_copies`` were looked for.
         dialogues: as ``corpus/dialogue``.
     """

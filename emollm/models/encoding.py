@@ -14,7 +14,7 @@ _SENTINEL = re.compile(r"\[\[emollm:(\w+)\]\]")
 
 # Templates that print today's date or think aloud would not give the same scores tomorrow.
 _CHAT = {"date_string": "01 Jan 2025", "enable_thinking": False}
-_ANSWER = "emollm's answer"
+_ANSWER = "emollm"
 
 
 @dataclass(frozen=True)
@@ -36,8 +36,12 @@ def end_of_turn(tokenizer: Any) -> int:
     if not getattr(tokenizer, "chat_template", None):
         return end
     turns = [{"role": "user", "content": "Q"}, {"role": "assistant", "content": _ANSWER}]
-    text = tokenizer.apply_chat_template(turns, tokenize=False, **_CHAT)
-    ids = tokenizer(text.rpartition(_ANSWER)[2].lstrip(), add_special_tokens=False)["input_ids"]
+    try:
+        text = tokenizer.apply_chat_template(turns, tokenize=False, **_CHAT)
+    except Exception:  # from inside Jinja: a template for questions alone
+        return end
+    _, found, rest = text.rpartition(_ANSWER)
+    ids = tokenizer(rest.lstrip(), add_special_tokens=False)["input_ids"] if found else []
     special = {token for token, added in tokenizer.added_tokens_decoder.items() if added.special}
     return int(ids[0]) if ids and ids[0] in special else end
 

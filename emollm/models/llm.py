@@ -184,7 +184,10 @@ class CausalLM(nn.Module):
         return self.tokenizer.batch_decode(tokens, skip_special_tokens=True)
 
     def train(self, mode: bool = True) -> CausalLM:
-        """The frozen weights stay in eval mode (no dropout of theirs); the adapter's dropout follows."""
+        """The frozen weights stay in eval mode (no dropout of theirs); the adapter's dropout follows.
+
+        With checkpointing, blocks that drop by themselves and not by a layer in them, as OPT's, still do.
+        """
         super().train(False)
         if self.checkpointing:
             from transformers.modeling_layers import GradientCheckpointingLayer

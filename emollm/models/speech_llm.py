@@ -103,8 +103,9 @@ class SpeechLLM(nn.Module):
     Args:
         llm: the language model.
         audio: the audio path; None for a model that reads text only.
-        scoring: ``tree`` scores all labels in one forward; ``plain`` runs one forward for each label, as
-            reference and for architectures that take no custom attention mask.
+        scoring: ``tree`` scores all labels in one forward (but where rows are longer than some layers look back);
+            ``plain`` runs one forward for each label, as reference and for architectures that take no custom
+            attention mask.
         padding_side: where rows are padded; it never changes a score.
     """
 
@@ -122,6 +123,8 @@ class SpeechLLM(nn.Module):
         self.padding_side = padding_side
         self.reuse = True
         """False computes every prompt from its first token, as reference."""
+        self.longest: Callable[[int], int] = int
+        """Of this process's longest row that of all processes, where they have to call the LLM equally often."""
 
     def label_scores(
         self,
@@ -161,7 +164,7 @@ class SpeechLLM(nn.Module):
         if window is None:
             return False
         rows = _rows(prompts, speech, [tree.tokens] * len(prompts))
-        return max(map(len, rows)) >= window
+        return self.longest(max(map(len, rows))) >= window
 
     def _shared(self, prompts: Sequence[EncodedPrompt]) -> list[int]:
         """The constant tokens that all prompts begin with, if they are to be computed once."""

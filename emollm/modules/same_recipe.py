@@ -53,7 +53,8 @@ def check_adapter(mine: Recipe, theirs: Recipe) -> None:
         UserError: when it is another one.
     """
     now, then = ((recipe.get("llm") or {}).get("adapter") or {} for recipe in (mine, theirs))
-    if "alpha" in now and "alpha" in then and now["alpha"] != then["alpha"]:
+    scales = then.get("kind", "lora") in ("lora", "dora")
+    if scales and "alpha" in now and "alpha" in then and now["alpha"] != then["alpha"]:
         raise UserError(
             f"model.llm.adapter.alpha is {now['alpha']}, and the checkpoint was trained with {then['alpha']}: "
             "give that, or leave the option out; a checkpoint remembers it."

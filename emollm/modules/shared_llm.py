@@ -9,6 +9,7 @@ from torch import Tensor
 from torch.distributed.tensor import DTensor
 from torch.optim import Optimizer
 
+from emollm.data.processes import gather
 from emollm.errors import UserError
 from emollm.models.encoding import EncodedPrompt
 from emollm.models.prompts import PromptTemplate
@@ -34,7 +35,9 @@ class SharedLLM(StagedModule):
             self._refuse_what_is_not_sharded()
             same_start(self, self.trainer.strategy.root_device)
             shard(self.model.llm.blocks, self.device_mesh["data_parallel"])
-            self.model.reuse = False  # every process calls the blocks as often
+            # Every process calls the blocks as often.
+            self.model.reuse = False
+            self.model.longest = lambda longest: max(gather(longest))
             self.shared_out = True
 
     @property

@@ -62,7 +62,7 @@ def test_balanced_is_weighted_cross_entropy():
         learned(balance=True)(SCORES[row : row + 1], TARGETS[row : row + 1], utterances("wide"))
         for row in range(3)
     ]
-    torch.testing.assert_close(torch.stack(alone), each), "who else is in the batch plays no part"
+    torch.testing.assert_close(torch.stack(alone), each, msg="who else is in the batch plays no part")
 
 
 def test_a_corpus_chooses_among_the_labels_it_knows():

@@ -21,6 +21,7 @@ from emollm.data.corpora.text import read_text
 from emollm.data.labels import canonical
 from emollm.data.utterance import Utterance, UtteranceTable
 from emollm.errors import UserError
+from emollm.wording import seconds
 
 _BINARY = {".xlsx": "spreadsheet", ".xls": "spreadsheet", ".ods": "spreadsheet", ".parquet": "Parquet file"}
 _NAMED = ("speaker", "session", "sentence", "dialogue")
@@ -237,8 +238,8 @@ def _with_ids(rows: list[Utterance]) -> Iterator[Utterance]:
         elif row.path is None:
             yield replace(row, id=f"row {number}")
         elif uses[place := _absolute(row.path)] > 1 and (row.start, row.end) != (None, None):
-            end = "" if row.end is None else f"{row.end:g}"
-            yield replace(row, id=f"{name_of[place]}@{row.start or 0:g}-{end}")
+            end = "" if row.end is None else seconds(row.end)
+            yield replace(row, id=f"{name_of[place]}@{seconds(row.start or 0.0)}-{end}")
         else:
             yield replace(row, id=name_of[place])
 

@@ -205,7 +205,7 @@ def test_curly_quotes_around_cells(tmp_path, encoding, delimiter):
     save(tmp_path / "t.csv", "\r\n".join(delimiter.join(row) for row in rows), encoding)
     (row,) = Table(str(tmp_path / "t.csv")).read()
     assert (row.path.name, row.label) == ("a.wav", "sad")
-    assert row.transcript == f"No{delimiter} he said: \u2018\u201cgo\u201d\u2019 now.".replace("\t", "\t")
+    assert row.transcript == f"No{delimiter} he said: \u2018\u201cgo\u201d\u2019 now."
 
 
 @pytest.mark.parametrize(("start", "kind"), [(b"\x89PNG\r\n", "a picture"), (b"\x1f\x8b\x08", "a packed file")])
