@@ -138,7 +138,7 @@ def _operations(module: EmotionModule, batches: list[Batch]) -> float:
         frames += int(batch.lengths.sum()) / 16_000 * backbone.frame_rate
         prompts = module.asking.prompts(module.template, batch)
         with torch.no_grad():
-            speech = module._speech(batch, module.template)
+            speech, _ = module._speech(batch, module.template)
         positions += sum(len(p.before) + len(p.after) for p in prompts) + sum(len(s) for s in speech)
     return 2 * (encoder * frames + blocks * positions)
 

@@ -66,7 +66,8 @@ def main() -> None:
 
 def _inputs(module: EmotionModule, batch: Batch) -> tuple:
     prompts = module.asking.prompts(module.template, batch)
-    return prompts, module.asking.encoder(module.template).label_tokens(), module._speech(batch, module.template)
+    speech, _ = module._speech(batch, module.template)
+    return prompts, module.asking.encoder(module.template).label_tokens(), speech
 
 
 if __name__ == "__main__":

@@ -95,6 +95,7 @@ def _stages(module: EmotionModule, batches: list[Batch], repeats: int) -> tuple[
 def _difference(batches: list[Batch], device: torch.device) -> float:
     fast, plain = shipped(device, dtype="float32"), shipped(device, dtype="float32")
     plain.model.reuse, plain.model.scoring, plain.model.padding_side = False, "plain", "right"
+    fast.voter_is_heard = False  # the LLM's own scores
     largest = 0.0
     for batch in batches[:2]:
         batch = batch.to(device)
@@ -109,7 +110,8 @@ def _difference(batches: list[Batch], device: torch.device) -> float:
 
 def _prompt(module: EmotionModule, batch: Batch) -> tuple:
     prompts = module.asking.prompts(module.template, batch)
-    return prompts, module.asking.encoder(module.template).label_tokens(), module._speech(batch, module.template)
+    speech, _ = module._speech(batch, module.template)
+    return prompts, module.asking.encoder(module.template).label_tokens(), speech
 
 
 @torch.inference_mode()

@@ -6,6 +6,7 @@ import sys
 import pytest
 
 from tests.conftest import REPOSITORY
+from tests.small import LABELS, build, make_batch
 
 FOLDER = REPOSITORY / "benchmarks"
 
@@ -33,6 +34,15 @@ def test_bad_options_are_one_line(monkeypatch, capsys, name, args, says):
     assert ended.value.code == 2
     last = capsys.readouterr().err.splitlines()[-1]
     assert last.startswith(f"{name}.py: error: argument {says}")
+
+
+def test_what_is_asked_of_modules_is_what_they_give(monkeypatch, tiny_wavlm, tiny_llama):
+    monkeypatch.syspath_prepend(FOLDER)
+    predict, llm, gpu = (runpy.run_path(str(FOLDER / f"{name}.py")) for name in ("predict", "llm", "gpu"))
+    module, batch = build(tiny_wavlm, tiny_llama), make_batch(2)
+    for inputs in (predict["_prompt"], llm["_inputs"]):
+        assert module.model.label_scores(*inputs(module, batch)).shape == (2, len(LABELS))
+    assert gpu["_operations"](module, [batch]) > 0
 
 
 def test_numbers_with_commas_and_defaults(monkeypatch):
