@@ -73,6 +73,7 @@ def _one(module: EmotionModule, file: Path, labels: int | None = None) -> float:
         [Item(Utterance(id=file.name, path=file, transcript=WORDS), wave[: 16_000 if labels else None])]
     )
     if labels:
+        module.voter_is_heard = False  # it knows its own labels alone
         module.asking._encoders = {
             module.template: PromptEncoder(module.model.llm.tokenizer, module.template, _NAMES[:labels])
         }

@@ -4,8 +4,12 @@ import runpy
 import sys
 
 import pytest
+import soundfile
+import torch
 
 from tests.conftest import REPOSITORY
+from tests.fake_corpus import tone
+from tests.modules.test_vote import HEARS
 from tests.small import LABELS, build, make_batch
 
 FOLDER = REPOSITORY / "benchmarks"
@@ -36,13 +40,19 @@ def test_bad_options_are_one_line(monkeypatch, capsys, name, args, says):
     assert last.startswith(f"{name}.py: error: argument {says}")
 
 
-def test_what_is_asked_of_modules_is_what_they_give(monkeypatch, tiny_wavlm, tiny_llama):
+def test_what_is_asked_of_modules_is_what_they_give(monkeypatch, tiny_whisper, tiny_llama, tmp_path):
     monkeypatch.syspath_prepend(FOLDER)
-    predict, llm, gpu = (runpy.run_path(str(FOLDER / f"{name}.py")) for name in ("predict", "llm", "gpu"))
-    module, batch = build(tiny_wavlm, tiny_llama), make_batch(2)
+    predict, llm, gpu, growth = (
+        runpy.run_path(str(FOLDER / f"{name}.py")) for name in ("predict", "llm", "gpu", "growth")
+    )
+    module, batch = build(tiny_whisper, tiny_llama, **HEARS, vote={}).eval(), make_batch(2)
+    torch.nn.init.normal_(module.voter.weight)
     for inputs in (predict["_prompt"], llm["_inputs"]):
         assert module.model.label_scores(*inputs(module, batch)).shape == (2, len(LABELS))
     assert gpu["_operations"](module, [batch]) > 0
+    soundfile.write(tmp_path / "a.wav", tone(300, 1.5), 16_000)
+    assert growth["_one"](module, tmp_path / "a.wav") > 0
+    assert growth["_one"](module, tmp_path / "a.wav", 2 * len(LABELS)) > 0
 
 
 def test_numbers_with_commas_and_defaults(monkeypatch):
