@@ -11,6 +11,7 @@ from typing import Any
 import yaml
 
 from emollm.errors import UserError
+from emollm.wording import first_line
 
 _KINDS = {
     "int": "a whole number",
@@ -217,7 +218,7 @@ def read_yaml(path: str) -> dict[str, Any]:
     except (yaml.YAMLError, UnicodeDecodeError) as error:
         mark = getattr(error, "problem_mark", None)
         where = f" (line {mark.line + 1})" if mark else ""
-        raise UserError(f"{path} is not a readable YAML file: {str(error).splitlines()[0]}{where}") from error
+        raise UserError(f"{path} is not a readable YAML file: {first_line(error)}{where}") from error
     if not isinstance(values, dict):
         raise UserError(f"{path} is not a recipe: it must hold the keys model, data and trainer.")
     return values

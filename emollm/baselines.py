@@ -11,6 +11,7 @@ from lightning.pytorch import Trainer
 from emollm import factory, weights
 from emollm.callbacks.checkpoint import BestCheckpoint
 from emollm.callbacks.collect import Collector
+from emollm.data.augment import Augmentation
 from emollm.data.datamodule import EmotionData
 from emollm.data.utterance import UtteranceTable
 from emollm.errors import UserError
@@ -23,7 +24,8 @@ BASELINES = {
     "majority": ("majority class", "The most frequent label of the training part, whatever is said."),
     "probe": (
         "probe",
-        "The same frozen backbone, statistics over time and a linear head, fitted on this recipe's training part.",
+        "The same backbone as it came, statistics over time and a linear head, fitted on this recipe's training "
+        "part, without random changes of it.",
     ),
     "transcript_llm": (
         "transcript-only LLM",
@@ -78,7 +80,9 @@ def fit_and_test(baseline: EmotionModule, data: EmotionData, main: Trainer, fold
     best.dirpath = str(folder)
     device = main.strategy.root_device
     manner = {"precision": "32-true", "max_epochs": PROBE_EPOCHS}
-    if baseline.method != "probe":  # which takes no steps
+    if baseline.method == "probe":  # which takes no steps: one pass through clips as they are teaches it most
+        data.augmentation = Augmentation(speed=data.augmentation.speed)
+    else:
         epochs = sum(stage.epochs for stage in baseline.stages)
         manner = {
             "precision": main.precision,

@@ -68,6 +68,15 @@ def test_every_row_is_measured_on_the_same_utterances(tested, values):
         assert (other["label"] == other["target"]).mean() == pytest.approx(row["result"]["wa"], abs=1e-6)
 
 
+def test_the_probe_hears_clips_as_they_are(small_run, tested, tmp_path):
+    """A recipe's random changes are of many passes; the probe takes one."""
+    random = ["--data.augmentation.crop", "0.2", "--data.augmentation.feature_masks", "3"]
+    asked = ["--config", small_run.config, "--ckpt_path", small_run.checkpoint, "--ablations", "none"]
+    folder = run(tmp_path, "test", *asked, *random, "--baselines", "probe")
+    mine, theirs = (read(one / "baselines" / "probe.csv").filter(like="p_") for one in (folder, tested))
+    np.testing.assert_allclose(mine, theirs, atol=1e-6)
+
+
 def test_a_silent_recording_and_a_limit_leave_every_row_the_same_utterances(small_run, tmp_path):
     """An ablation changes lengths, and with them batches; and nobody is given a sound that cannot be read."""
     table = Ravdess(str(small_run.folder / "ravdess")).read().to_frame()

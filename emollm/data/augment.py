@@ -1,4 +1,4 @@
-"""Changes of training data: copies at other speeds; noise and gain of waveforms; time and feature masks of frames.
+"""Changes of training data: copies at other speeds; stretches, noise and gain; time and feature masks of frames.
 
 Everything is off by default. What is drawn depends on the generator alone, so a resumed run repeats it.
 """
@@ -22,6 +22,9 @@ class Augmentation:
     speed: list[float] = field(default_factory=list)
     """Each training utterance is there once at each of these factors, as [0.9, 1, 1.1] (Ko et al. 2015): tempo and
     pitch change, as if others had said it, and a pass is as many times longer. Their features are stored."""
+    crop: float | None = None
+    """Shortest share of an utterance that is kept, as 0.6: a stretch whose length and place are drawn is all that
+    is heard of it."""
     noise_snr: tuple[float, float] | None = None
     """Range of signal-to-noise ratios in dB, as [10, 30]: white noise is added, its level drawn per utterance."""
     gain: tuple[float, float] | None = None
@@ -47,6 +50,10 @@ class Augmentation:
             limits = getattr(self, name)
             if limits is not None and limits[0] > limits[1]:
                 raise UserError(f"augmentation.{name} is {list(limits)}: write the lower value first.")
+        if self.crop is not None and not 0 < self.crop < 1:
+            raise UserError(
+                f"augmentation.crop is {self.crop}: it must lie between 0 and 1; leave it out for none."
+            )
         for name in ("time_mask_fraction", "feature_mask_fraction"):
             if not 0 < getattr(self, name) <= 1:
                 raise UserError(f"augmentation.{name} is {getattr(self, name)}: it must be above 0, at most 1.")
@@ -62,7 +69,7 @@ class Augmentation:
     @property
     def changes_waveform(self) -> bool:
         """Whether ``apply_waveform`` does anything."""
-        return self.noise_snr is not None or self.gain is not None
+        return any(change is not None for change in (self.crop, self.noise_snr, self.gain))
 
     @property
     def changes_features(self) -> bool:
@@ -70,17 +77,21 @@ class Augmentation:
         return self.time_masks > 0 or self.feature_masks > 0
 
     def apply_waveform(self, waveform: Tensor, generator: torch.Generator) -> Tensor:
-        """Noise, then gain.
+        """A stretch of it, noise, then gain.
 
         Args:
             waveform: (S,) at 16 kHz.
             generator: on the CPU; the only source of chance.
 
         Returns:
-            (S,).
+            (S,), or shorter where it is cropped.
         """
         from torchaudio import functional
 
+        if self.crop is not None:
+            size = max(1, round(len(waveform) * float(_uniform((self.crop, 1.0), generator))))
+            start = int(torch.randint(len(waveform) - size + 1, (), generator=generator))
+            waveform = waveform[start : start + size]
         if self.noise_snr is not None:
             noise = torch.randn(waveform.shape, generator=generator)
             waveform = functional.add_noise(waveform, noise, _uniform(self.noise_snr, generator))

@@ -45,7 +45,7 @@ def open_store(
     reason = None
     if not cache.enabled:
         reason = "data.cache.enabled is false"
-    elif any(parameter.requires_grad for parameter in backbone.parameters()):
+    elif not backbone.frozen:
         reason = "layers of the backbone are trained"
     elif augmentation.changes_waveform:
         reason = "the waveform is augmented"

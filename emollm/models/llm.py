@@ -18,6 +18,7 @@ from emollm.models.merging import Merging
 from emollm.models.precision import Precision, dtype_of
 from emollm.models.prefix import PrefixCache, with_past
 from emollm.models.sources import readable_errors, resolve
+from emollm.wording import first_line
 
 
 @dataclass
@@ -265,7 +266,7 @@ def _adapt(model: Any, spec: LLMSpec) -> Any:
     except ValueError as error:
         raise UserError(
             f"model.llm.adapter.targets {adapter.targets or '(default)'} do not fit '{spec.source}': "
-            f"{str(error).splitlines()[0]} Name its linear layers, or use 'all-linear'."
+            f"{first_line(error)} Name its linear layers, or use 'all-linear'."
         ) from error
 
 

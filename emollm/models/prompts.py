@@ -16,6 +16,7 @@ from typing import Any, Literal, get_args
 import yaml
 
 from emollm.errors import UserError
+from emollm.wording import first_line
 
 Task = Literal["emotion", "asr", "joint"]
 Input = Literal["audio", "transcript", "context", "cues"]
@@ -144,7 +145,7 @@ def load_template(spec: str | dict[str, Any]) -> PromptTemplate:
     try:
         values = yaml.safe_load(path.read_text(encoding="utf-8"))
     except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise UserError(f"{path}: not a readable YAML file ({str(error).splitlines()[0]}).") from error
+        raise UserError(f"{path}: not a readable YAML file ({first_line(error)}).") from error
     if not isinstance(values, dict):
         raise UserError(f"{path}: a prompt template is a mapping with task, inputs, user and answer.")
     return _from_values({"name": path.stem, **values}, where=str(path))

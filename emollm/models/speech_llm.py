@@ -19,6 +19,7 @@ from emollm.models.layer_mix import LayerConcat, LayerMix
 from emollm.models.llm import CausalLM, LLMSpec, load_llm
 from emollm.models.masks import length_mask
 from emollm.models.scoring import LabelTree, tree_columns, tree_mask, tree_scores
+from emollm.wording import first_line
 
 InterfaceFactory = Callable[[int, int], Interface]
 LayerJoin = Literal["mix", "concat"]
@@ -244,7 +245,7 @@ def _check_tree(model: SpeechLLM, source: str) -> None:
         model.scoring = "plain"
         differ = (differ - model.label_scores(prompts, labels, None)).abs().max().item()
     except (RuntimeError, ValueError, TypeError, AttributeError, IndexError) as error:
-        raise UserError(_NO_TREE.format(source=source, how=f"fails ({str(error).splitlines()[0]:.80})")) from error
+        raise UserError(_NO_TREE.format(source=source, how=f"fails ({first_line(error):.80})")) from error
     finally:
         model.scoring = "tree"
         llm.train()

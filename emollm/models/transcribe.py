@@ -13,6 +13,7 @@ import numpy as np
 import torch
 
 from emollm.errors import UserError
+from emollm.wording import first_line
 
 _CPU = torch.device("cpu")
 _RENAMED = {"jv": "jw", "nb": "no", "iw": "he"}  # to Whisper's codes
@@ -97,7 +98,7 @@ class Transcriber:
             )
         except Exception as error:  # faster-whisper, CTranslate2 and the hub client raise many types
             raise UserError(
-                f"The transcriber '{source}' cannot be loaded ({str(error).splitlines()[0]}): give a local "
+                f"The transcriber '{source}' cannot be loaded ({first_line(error)}): give a local "
                 "CTranslate2 folder, packaged:whisper-base, or none in data.transcriber."
             ) from error
 

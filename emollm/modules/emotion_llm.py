@@ -20,7 +20,7 @@ from emollm.modules.asking import Asking
 from emollm.modules.figures import Scores
 from emollm.modules.label_loss import LabelLoss
 from emollm.modules.listening_llm import ListeningLLM
-from emollm.modules.optimization import Optimization
+from emollm.modules.optimization import Optimization, part_of
 from emollm.modules.speaker_range import SpeakerRange
 from emollm.modules.stages import Stage, stage_at
 from emollm.modules.vote import Vote, make_voter
@@ -133,9 +133,11 @@ class EmotionLLM(ListeningLLM):
         if any(stage.answer == "head" for stage in self.stages):
             self.warm_head = nn.Linear(self.model.llm.width, len(self.labels))
         if self.vote is not None and self.model.audio is not None:
-            self.voter = make_voter(self.model.audio, len(self.labels), self.vote)
+            self.voter = make_voter(self.model.audio, len(self.labels), self.vote, self.hears_later)
             self.answers_in_order = True
-        self._adapter_names = {n for n in self.trained_names() if n.startswith("model.llm.")}
+        names = self.trained_names()
+        self._adapter_names = {name for name in names if part_of(name) == "adapter"}
+        self._backbone_names = {name for name in names if part_of(name) == "backbone"}
 
     @property
     def templates(self) -> list[PromptTemplate]:
@@ -238,11 +240,15 @@ class EmotionLLM(ListeningLLM):
     # -- fit ------------------------------------------------------------------------------------------------------
 
     def on_fit_start(self) -> None:
-        """Look at the training labels, hear every training speaker once, and fit what votes."""
+        """Look at the training labels, before the training part is heard."""
         self.known_statistics.forget()
         self.refuse_data(self.trainer.datamodule)
         self.label_loss.learn(self.trainer.datamodule.parts.train)
         super().on_fit_start()
+
+    def hear_training_part(self) -> None:
+        """Hear every training speaker once, and fit what votes."""
+        super().hear_training_part()
         if self.voter is not None and self.needs_labels:
             self._fit_voter(self.voter)
 

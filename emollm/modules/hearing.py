@@ -54,9 +54,19 @@ class HearingModule(LightningModule, ABC):
         if self.speaker_range is not None and backbone is not None:
             self.ranges = SpeakerRanges(len(backbone.layers), backbone.width, self.speaker_range.shrinkage)
 
-    @torch.no_grad()
+    @property
+    def hears_later(self) -> bool:
+        """Whether the backbone is trained first, and what it says of the training part learned afterwards."""
+        return False
+
     def on_fit_start(self) -> None:
-        """Hear every training speaker once, before the first step.
+        """Hear the training part, where the backbone already speaks as it will in the end."""
+        if not self.hears_later:
+            self.hear_training_part()
+
+    @torch.no_grad()
+    def hear_training_part(self) -> None:
+        """Hear every training speaker once, and learn all their ranges.
 
         Raises:
             UserError: when the training part names no speakers.

@@ -41,6 +41,7 @@ class StagedModule(EmotionModule):
         self.stages = stages or []
         self.average = WeightAverage()
         self._adapter_names: set[str] = set()
+        self._backbone_names: set[str] = set()
         self._stage: int | None = None
 
     @property
@@ -68,6 +69,8 @@ class StagedModule(EmotionModule):
         """A fit begins without a mean; that of a run which is resumed is loaded after this."""
         if stage == "fit":
             self.average, self._stage = WeightAverage(), None
+            if self.built and self.audio_backbone is not None:
+                self.audio_backbone.hold(False)
             for name, parameter in self.named_parameters():
                 if name in self._adapter_names:  # an earlier fit may have ended in a stage without it
                     parameter.requires_grad_(True)
@@ -93,20 +96,40 @@ class StagedModule(EmotionModule):
                     f"EarlyStopping waits for {callback.monitor}, which a stage with answer: head has not yet: "
                     "give it strict: false."
                 )
+        if self.hears_later and self.shared_out:
+            raise UserError(
+                "model.stages: train_backbone: false needs every process to hold all weights, which "
+                "trainer.strategy sharded shares out among them: take ddp."
+            )
         super().on_fit_start()
+
+    @property
+    def hears_later(self) -> bool:
+        """Whether trained backbone layers are left as they are from some stage on."""
+        trained = self.audio_backbone is not None and not self.audio_backbone.frozen
+        return trained and bool(self.stages) and not self.stages[-1].train_backbone
 
     def on_train_batch_start(self, batch: Batch, batch_idx: int) -> None:
         """Train what this epoch's stage trains; a run resumed within an epoch has no start of epoch."""
-        super().on_train_batch_start(batch, batch_idx)
         index = stage_at(self.stages, self.current_epoch)
-        if not self.stages or index == self._stage:
-            return
-        self._stage, stage = index, self.stages[index]
+        if self.stages and index != self._stage:
+            self._stage = index
+            self._enter(self.stages[index])
+        super().on_train_batch_start(batch, batch_idx)  # last, for hearing draws random numbers too
+
+    def _enter(self, stage: Stage) -> None:
+        """Let those weights be trained that a stage trains."""
         if self.shared_out:  # there a weight is trained for ever, or never: its gradients are dropped
             return
         for name, parameter in self.named_parameters():
             if name in self._adapter_names:
                 parameter.requires_grad_(stage.train_adapter)
+        backbone = self.audio_backbone
+        if backbone is None or backbone.frozen or backbone.held == (not stage.train_backbone):
+            return
+        backbone.hold(not stage.train_backbone)
+        if backbone.held and self.hears_later:
+            self.hear_training_part()
 
     def optimizer_step(self, epoch: int, batch_idx: int, *args: Any, **kwargs: Any) -> None:
         """Take a step, and the weights after it into the mean, where the stage keeps one.
@@ -155,5 +178,5 @@ class StagedModule(EmotionModule):
         return ((name, weight) for name, weight in self.named_parameters() if weight.requires_grad)
 
     def all_trained_names(self) -> set[str]:
-        """Adapter weights belong to the checkpoint in every stage."""
-        return self.trained_names() | self._adapter_names
+        """Weights of adapter and trained backbone layers belong to the checkpoint in every stage."""
+        return self.trained_names() | self._adapter_names | self._backbone_names

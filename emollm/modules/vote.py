@@ -20,7 +20,8 @@ from emollm.modules.standardise import mean_and_scale
 class Vote:
     """A logistic regression on the statistics that the interface is given, which answers beside the LLM.
 
-    It is fitted before the first step, and anew where a run is resumed, to the whole training part: each utterance
+    It is fitted before the first step (where stages train backbone layers first, before the first step that leaves
+    them as they are), and anew where a run is resumed, to the whole training part: each utterance
     as it is and, with ``model.speaker_range``, once more in its own speaker's range. Mixing, augmentation (but for
     speeds), ``balance_loss`` and ``trainer.limit_train_batches`` do not reach it. Its log-probabilities and the
     LLM's are averaged (a logarithmic opinion pool: Genest and Zidek, 1986). Where no sound reaches the model, or
@@ -133,15 +134,22 @@ class VoterRows:
         return torch.cat(statistics)[order], torch.cat(targets)[order]
 
 
-def make_voter(audio: AudioPath, labels: int, vote: Vote) -> Voter:
+def make_voter(audio: AudioPath, labels: int, vote: Vote, held_at_last: bool) -> Voter:
     """The voter for what an interface is given.
+
+    Args:
+        audio: backbone and interface.
+        labels: K.
+        vote: its settings.
+        held_at_last: whether the last stage leaves trained backbone layers as they are.
 
     Raises:
         UserError: when that is no statistics, or training changes them.
     """
-    if not audio.pools_first or not audio.backbone.frozen:
+    if not audio.pools_first or not (audio.backbone.frozen or held_at_last):
         raise UserError(
-            "model.vote is about statistics that no training changes: take model.layers: concat, the "
-            "StatisticsInterface and a frozen backbone, or leave it out."
+            "model.vote is about statistics that training does not change, or no more in its last stage: take "
+            "model.layers: concat, the StatisticsInterface and a frozen backbone (or a last stage with "
+            "train_backbone: false), or leave it out."
         )
     return Voter(2 * len(audio.backbone.layers) * audio.backbone.width, labels, vote)

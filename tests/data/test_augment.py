@@ -68,6 +68,21 @@ def test_noise_has_the_asked_ratio(wave):
     assert decibels(wave) - decibels(noisy - wave) == pytest.approx(10, abs=0.1)
 
 
+def test_a_crop_is_a_stretch_of_the_wave_as_long_as_asked():
+    cropping, wave, source = Augmentation(crop=0.6), torch.arange(1000.0), generator()
+    assert cropping.changes_waveform
+    assert not Augmentation(speed=[0.9, 1]).changes_waveform
+    parts = [cropping.apply_waveform(wave, source) for _ in range(100)]
+    for part in parts:
+        assert torch.equal(part, torch.arange(part[0].item(), part[0].item() + len(part)))
+    sizes = [len(part) for part in parts]
+    assert 600 <= min(sizes) < 650
+    assert 950 < max(sizes) <= 1000
+    assert min(int(part[0]) for part in parts) < 20
+    assert max(int(part[-1]) for part in parts) > 980
+    assert len(cropping.apply_waveform(torch.zeros(1), source)) == 1
+
+
 def test_gain_stays_in_its_range(wave):
     loud = Augmentation(gain=(-6, 6))
     source = generator()
@@ -120,6 +135,8 @@ def test_feature_masks_hide_whole_channels():
         {"speed": [1, 1.1, 1.1]},
         {"noise_snr": (30, 10)},
         {"gain": (3, -3)},
+        {"crop": 0.0},
+        {"crop": 1.0},
         {"time_mask_fraction": 0.0},
         {"feature_mask_fraction": 1.5},
         {"time_masks": -1},

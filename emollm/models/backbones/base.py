@@ -35,6 +35,7 @@ class Backbone(nn.Module, ABC):
         fingerprint: of the weights as they were loaded.
         trim_db: ends that are so many decibels below the loudest frame are cut; None keeps them.
         frozen: whether none of its blocks is trained.
+        held: whether those that are trained are left as they are for now.
         setting: what else the hidden states depend on, in words; stored features are told apart by it.
 
     Raises:
@@ -59,6 +60,7 @@ class Backbone(nn.Module, ABC):
             )
         self.first_trained = layers[-1] - trained_layers
         self.frozen = trained_layers == 0
+        self.held = False
         self.padded_to: float | None = None
         """Seconds, to a multiple of which every clip is padded; None where each has its true length."""
         self.requires_grad_(False)
@@ -88,11 +90,18 @@ class Backbone(nn.Module, ABC):
         return hidden.masked_fill_(~mask[:, None, :, None], 0.0), mask
 
     def train(self, mode: bool = True) -> Backbone:
-        """Put the trained blocks, and nothing else, into train mode."""
+        """Put the trained blocks, and nothing else, into train mode, unless they are held."""
         super().train(False)
         for block in self.blocks[self.first_trained :]:
-            block.train(mode)
+            block.train(mode and not self.held)
         return self
+
+    def hold(self, held: bool) -> None:
+        """Leave the trained blocks as they are for a while, or train them again."""
+        self.held = held
+        for block in self.blocks[self.first_trained :]:
+            block.requires_grad_(not held)
+            block.train(not held)
 
     @property
     def dtype(self) -> torch.dtype:
