@@ -159,11 +159,15 @@ class Tuning(Job):
 
 
 def tuning_args(args: Sequence[str], template: Path, steps: int) -> list[str]:
-    """The arguments of a short fit: the recipe's, without its curriculum and without validating in between."""
+    """The arguments of a short fit: the recipe's, without its curriculum and without validating in between.
+
+    A curriculum may end with trained backbone layers left as they are; without it they are not trained at all.
+    """
     return [
         *args,
         f"--model.prompt={template}",
         "--model.stages=null",
+        "--model.backbone.trained_layers=0",
         f"--trainer.max_steps={steps}",
         "--trainer.max_epochs=-1",
         "--trainer.limit_val_batches=0",

@@ -83,6 +83,12 @@ class SpeakerRanges(nn.Module):
         self.use({})
         self.heard, self.listens = {}, True
 
+    def forget(self) -> None:
+        """Take everything as it is, as before anybody was heard."""
+        self.use({})
+        self.mean.zero_()
+        self.deviation.fill_(1)
+
     def stop(self) -> dict[str, Sums]:
         """No longer listen; what was heard."""
         self.listens = False

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
+from itertools import pairwise
 from typing import TYPE_CHECKING, Any, Literal
 
 import torch
@@ -102,6 +103,13 @@ class EmotionLLM(ListeningLLM):
             raise UserError(
                 "model.stages: answer is head, which warms up the interface, but no prompt takes audio."
             )
+        if backbone.trained_layers and any(
+            earlier.train_backbone < later.train_backbone for earlier, later in pairwise(self.stages)
+        ):
+            raise UserError(
+                "model.stages: a stage trains backbone layers after one with train_backbone: false; once left as "
+                "they are, they must stay so to the end."
+            )
         self.objective = objective
         self.shuffle_labels = shuffle_labels
         self.transcript_dropout = transcript_dropout
@@ -187,7 +195,12 @@ class EmotionLLM(ListeningLLM):
         )
 
     def refuse_data(self, data: EmotionData) -> None:
-        """Refuse to balance labels twice."""
+        """Refuse to balance labels twice, and to teach words that are cut away."""
+        if data.augmentation.crop is not None and any(t.task != "emotion" for t in self.stage_templates):
+            raise UserError(
+                "data.augmentation.crop lets training hear a part of each utterance, and a prompt asks for all of "
+                "its words (task asr or joint): leave one of them out."
+            )
         if self.label_loss.balance and data.mixing.balance:
             raise UserError(
                 "data.mixing.balance and model.balance_loss each let rare labels count as much as others, and "
@@ -245,6 +258,12 @@ class EmotionLLM(ListeningLLM):
         self.refuse_data(self.trainer.datamodule)
         self.label_loss.learn(self.trainer.datamodule.parts.train)
         super().on_fit_start()
+
+    def forget_training_part(self) -> None:
+        """What votes is forgotten too."""
+        super().forget_training_part()
+        if self.voter is not None:
+            self.voter.forget()
 
     def hear_training_part(self) -> None:
         """Hear every training speaker once, and fit what votes."""
@@ -316,7 +335,3 @@ class EmotionLLM(ListeningLLM):
         if self._warms_up or self.template.task == "emotion":
             return super().nothing()
         return replace(Scores(None) if self.template.task == "asr" else super().nothing(), transcripts=[])
-
-    def metric_prefix(self, part: str) -> str:
-        """The head's figures stand apart, so that they never choose the best LLM."""
-        return "warm" if self._warms_up else part

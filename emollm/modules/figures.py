@@ -72,6 +72,7 @@ class Figures(nn.Module):
         try:
             return self.emotions.compute()
         except ValueError:  # nothing could be read; told only after all processes have gathered
+            self.emotions.unsync(should_unsync=self.emotions._is_synced)  # torchmetrics forgets to, on an error
             return None
 
     def word_error_rate(self) -> float | None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, nullcontext
 from dataclasses import replace
 
@@ -60,7 +60,19 @@ class HearingModule(LightningModule, ABC):
         return False
 
     def on_fit_start(self) -> None:
-        """Hear the training part, where the backbone already speaks as it will in the end."""
+        """Hear the training part, where the backbone already speaks as it will in the end.
+
+        Raises:
+            UserError: when there are ranges to learn, and no speakers, or a backbone that changes to the end.
+        """
+        backbone = self.audio_backbone
+        if self.ranges is not None and backbone is not None:
+            if not (backbone.frozen or self.hears_later):
+                raise UserError(
+                    "model.speaker_range is about what the backbone says in the end, and its layers are trained "
+                    "until then: take a frozen one or a last stage with train_backbone: false, or leave it out."
+                )
+            _refuse_nameless(map(speaker_of, self.trainer.datamodule.training))
         if not self.hears_later:
             self.hear_training_part()
 
@@ -69,7 +81,7 @@ class HearingModule(LightningModule, ABC):
         """Hear every training speaker once, and learn all their ranges.
 
         Raises:
-            UserError: when the training part names no speakers.
+            UserError: when no recording of a speaker who is named can be read.
         """
         if self.ranges is None:
             return
@@ -79,8 +91,7 @@ class HearingModule(LightningModule, ABC):
             if len(batch):
                 self.hidden_states(batch.to(self.device))
         heard = merged(self.ranges.stop())
-        if all(speaker.endswith("/") for speaker in heard):
-            raise UserError("model.speaker_range needs speakers, and the training part names none: leave it out.")
+        _refuse_nameless(heard)
         self.ranges.learn(heard.values())
         known = [(row, {row.label: 1.0}) for row in data.training if row.label is not None]
         self.ranges.use(self.speaker_range.usable(heard, emotions_by_speaker(known, self.labels)))
@@ -95,8 +106,9 @@ class HearingModule(LightningModule, ABC):
             return batch
         backbone = self.audio_backbone
         assert backbone is not None
-        # Its own dtype alone decides how a frozen backbone computes, as where its features are stored.
-        with torch.autocast(self.device.type, enabled=False) if backbone.frozen else nullcontext():
+        # Its own dtype alone decides how a backbone that is not trained now computes, as where it fills the store.
+        trained = torch.is_grad_enabled() and not (backbone.frozen or backbone.held)
+        with nullcontext() if trained else torch.autocast(self.device.type, enabled=False):
             hidden, mask = backbone(batch.waveforms, batch.lengths)
         return replace(batch, features=hidden if hidden.requires_grad else as_stored(hidden), mask=mask)
 
@@ -177,3 +189,9 @@ class HearingModule(LightningModule, ABC):
         if not self.training or self._trainer is None:
             return None
         return getattr(self.trainer.datamodule, "augmentation", None)
+
+
+def _refuse_nameless(speakers: Iterable[str]) -> None:
+    """Refuse to learn ranges where nobody is named; names are as ``speaker_of`` makes them."""
+    if all(speaker.endswith("/") for speaker in speakers):
+        raise UserError("model.speaker_range needs speakers, and the training part names none: leave it out.")

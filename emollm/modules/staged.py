@@ -69,8 +69,8 @@ class StagedModule(EmotionModule):
         """A fit begins without a mean; that of a run which is resumed is loaded after this."""
         if stage == "fit":
             self.average, self._stage = WeightAverage(), None
-            if self.built and self.audio_backbone is not None:
-                self.audio_backbone.hold(False)
+            if self.built and self.hears_later:
+                self.forget_training_part()
             for name, parameter in self.named_parameters():
                 if name in self._adapter_names:  # an earlier fit may have ended in a stage without it
                     parameter.requires_grad_(True)
@@ -88,13 +88,13 @@ class StagedModule(EmotionModule):
                 "before they do.",
                 stacklevel=1,
             )
-        warms = any(stage.answer == "head" for stage in self.stages)
+        warms = any(map(self._prepares, self.stages))
         for callback in self.trainer.callbacks:
             stops = isinstance(callback, EarlyStopping) and callback.strict
             if warms and stops and callback.monitor.startswith("val/"):
                 raise UserError(
-                    f"EarlyStopping waits for {callback.monitor}, which a stage with answer: head has not yet: "
-                    "give it strict: false."
+                    f"EarlyStopping waits for {callback.monitor}, which a stage with answer: head, or one that "
+                    "trains backbone layers for later stages, has not yet: give it strict: false."
                 )
         if self.hears_later and self.shared_out:
             raise UserError(
@@ -108,6 +108,23 @@ class StagedModule(EmotionModule):
         """Whether trained backbone layers are left as they are from some stage on."""
         trained = self.audio_backbone is not None and not self.audio_backbone.frozen
         return trained and bool(self.stages) and not self.stages[-1].train_backbone
+
+    def forget_training_part(self) -> None:
+        """Begin as if the training part had not been heard yet, with a backbone that is trained again."""
+        backbone = self.audio_backbone
+        assert backbone is not None
+        backbone.hold(False)
+        if self.ranges is not None:
+            self.ranges.forget()
+
+    def metric_prefix(self, part: str) -> str:
+        """The figures of stages that only prepare stand apart, so that they never choose the best model."""
+        stage = self.stages[stage_at(self.stages, self.current_epoch)] if self.stages and self._fits else None
+        return "warm" if stage is not None and self._prepares(stage) else part
+
+    def _prepares(self, stage: Stage) -> bool:
+        """Whether a head answers, or the ranges and votes are missing of a backbone that is still trained."""
+        return stage.answer == "head" or (self.hears_later and stage.train_backbone)
 
     def on_train_batch_start(self, batch: Batch, batch_idx: int) -> None:
         """Train what this epoch's stage trains; a run resumed within an epoch has no start of epoch."""
@@ -128,7 +145,7 @@ class StagedModule(EmotionModule):
         if backbone is None or backbone.frozen or backbone.held == (not stage.train_backbone):
             return
         backbone.hold(not stage.train_backbone)
-        if backbone.held and self.hears_later:
+        if backbone.held:
             self.hear_training_part()
 
     def optimizer_step(self, epoch: int, batch_idx: int, *args: Any, **kwargs: Any) -> None:

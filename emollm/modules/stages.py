@@ -25,9 +25,9 @@ class Stage:
     train_adapter: bool = True
     """False trains the interface (and trained backbone layers) alone, the LLM's adapter not."""
     train_backbone: bool = True
-    """False leaves what ``backbone.trained_layers`` trains as earlier stages made it. If the last stage does so,
-    ranges and votes are learned when such a stage begins, from what the backbone then says; before that, no
-    utterance is shown in its speaker's range."""
+    """False leaves what ``backbone.trained_layers`` trains as earlier stages made it, and so must all stages after
+    it. Ranges and votes are learned when the first of them begins, from what the backbone then says; before that,
+    no utterance is shown in its speaker's range, and figures are logged as ``warm/``."""
     average: float = 0.0
     """Share of the stage, its end, over which weights are averaged: the mean is what is validated and kept as the
     best, while training goes on from the last weights. 0 keeps the weights themselves. A run that outlasts its

@@ -72,6 +72,11 @@ class Voter(nn.Module):
         self.weight.copy_(weight)
         self.bias.copy_(head.bias.detach() - weight @ mean)
 
+    def forget(self) -> None:
+        """Have no vote, as before it was fitted."""
+        self.weight.zero_()
+        self.bias.zero_()
+
     def forward(self, log_scores: Tensor, statistics: Tensor) -> Tensor:
         """The joint answer.
 

@@ -1,6 +1,7 @@
 """A backbone whose upper layers are trained first and then left as they are: ranges, votes, checkpoints."""
 
 import json
+from types import SimpleNamespace
 
 import numpy as np
 import pandas as pd
@@ -10,10 +11,11 @@ from lightning.pytorch import Trainer
 from lightning.pytorch.callbacks import Callback
 
 from emollm.__main__ import main
-from emollm.data.corpora import Ravdess
+from emollm.data.augment import Augmentation
+from emollm.data.corpora import Ravdess, Table
 from emollm.data.datamodule import EmotionData
 from emollm.data.features import FeatureCache
-from emollm.data.protocols import FoldColumn
+from emollm.data.protocols import ColumnSplit, FoldColumn
 from emollm.errors import UserError
 from emollm.modules.vote import Voter
 from tests.fake_corpus import write_ravdess
@@ -63,10 +65,10 @@ def tuned(whisper, llama, **changes):
     )
 
 
-def fit(module, tmp_path, epochs, *callbacks):
+def fit(module, tmp_path, epochs, *callbacks, corpora=None, protocol=None):
     data = EmotionData(
-        [Ravdess(str(write_ravdess(tmp_path / "ravdess", emotions=5)))],
-        FoldColumn("emobox_fold"),
+        corpora or [Ravdess(str(write_ravdess(tmp_path / "ravdess", emotions=5)))],
+        protocol or FoldColumn("emobox_fold"),
         LABELS,
         other_labels="drop",
         num_workers=0,
@@ -103,13 +105,67 @@ def test_it_moves_in_the_first_stage_alone_and_is_heard_after_it(tiny_whisper, t
 def test_it_is_trained_again_by_another_fit(tiny_whisper, tiny_llama, tmp_path):
     module, watch = tuned(tiny_whisper, tiny_llama), Watch()
     fit(module, tmp_path, 3)
+    assert module.ranges.mean.any()
+    assert module.voter.fitted
     fit(module, tmp_path, 1, watch)
     assert not torch.equal(*watch.backbone)
+    assert not watch.means[0].any(), "nothing is known of the backbone that is trained now"
+    assert not module.ranges.speakers
+    assert not module.voter.fitted
 
 
-def test_a_last_stage_that_trains_it_has_no_vote(tiny_whisper, tiny_llama):
+def test_a_last_stage_that_trains_it_has_no_vote_and_no_ranges(tiny_whisper, tiny_llama, tmp_path):
     with pytest.raises(UserError, match=r"model\.vote.*train_backbone: false"):
+        tuned(tiny_whisper, tiny_llama, stages=STAGES[:1])
+    for stages in (STAGES[:1], None):
+        with pytest.raises(UserError, match=r"model\.speaker_range.*train_backbone: false"):
+            fit(tuned(tiny_whisper, tiny_llama, stages=stages, vote=None), tmp_path, 1)
+
+
+def test_what_is_left_as_it_is_stays_so(tiny_whisper, tiny_llama):
+    with pytest.raises(UserError, match=r"model\.stages.* to the end"):
         tuned(tiny_whisper, tiny_llama, stages=[*STAGES, {"epochs": 1}])
+
+
+def test_a_model_that_only_prepares_is_never_the_best(tiny_whisper, tiny_llama, tmp_path):
+    """An LLM that answers before the backbone is ready has neither ranges nor a vote."""
+    figures = []
+
+    class Figures(Callback):
+        def on_validation_end(self, trainer, module):
+            figures.append(set(trainer.callback_metrics))
+
+    stages = [{"epochs": 1}, {"epochs": 1, "train_backbone": False}]
+    fit(tuned(tiny_whisper, tiny_llama, stages=stages), tmp_path, 2, Figures())
+    prepared, ready = figures[-2:]
+    assert "warm/ua" in prepared
+    assert "val/ua" not in prepared
+    assert "val/ua" in ready
+
+
+def test_missing_speakers_are_told_before_anything_is_trained(tiny_whisper, tiny_llama, tmp_path):
+    frame = Ravdess(str(write_ravdess(tmp_path / "ravdess", emotions=5))).read().to_frame()
+    frame = frame.rename(columns={"path": "file"})[["file", "label", "transcript"]]
+    parts = ["train", "validation", "test"]
+    frame.assign(split=[parts[row % 3] for row in range(len(frame))]).to_csv(tmp_path / "rows.csv", index=False)
+    watch, nameless = Watch(), {"corpora": [Table(str(tmp_path / "rows.csv"))], "protocol": ColumnSplit("split")}
+    with pytest.raises(UserError, match=r"model\.speaker_range needs speakers"):
+        fit(tuned(tiny_whisper, tiny_llama), tmp_path, 3, watch, **nameless)
+    assert not watch.modes
+
+
+def test_words_that_are_cut_away_are_not_asked_for(tiny_whisper, tiny_llama):
+    stages = [{"epochs": 1, "prompt": "asr"}, {"epochs": 1, "train_backbone": False}]
+    data = SimpleNamespace(augmentation=Augmentation(crop=0.5), mixing=SimpleNamespace(balance=False))
+    with pytest.raises(UserError, match=r"augmentation\.crop"):
+        tuned(tiny_whisper, tiny_llama, stages=stages).refuse_data(data)
+    tuned(tiny_whisper, tiny_llama).refuse_data(data)
+
+
+def test_prompts_are_tuned_on_the_backbone_as_it_came(asked, tmp_path, capsys):
+    args = [*asked, "--templates", "audio", "--tuned", "true", "--steps", "2", "--output", tmp_path / "prompts"]
+    assert main(["prompts", *map(str, args)]) == 0
+    assert "failed" not in capsys.readouterr().out
 
 
 def test_processes_that_share_the_llm_out_cannot_leave_it(tiny_whisper, tiny_llama, tmp_path):
