@@ -180,7 +180,7 @@ class EmotionModule(StoredModule, HearingModule, ABC):
             find_unused_parameters(self.trainer.strategy)
 
     def on_fit_start(self) -> None:
-        """Remember what is trained on, then hear every training speaker once."""
+        """Remember what is trained on, then hear every training speaker once, if it is time."""
         self.trained_on = remember(self.trainer.datamodule.parts)
         self.turns = self.trainer.datamodule.turns if "context" in self.inputs else None
         super().on_fit_start()

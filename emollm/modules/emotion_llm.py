@@ -31,12 +31,12 @@ if TYPE_CHECKING:
 
 
 class EmotionLLM(ListeningLLM):
-    """Frozen audio backbone → interface → LLM with an adapter, given audio, transcript and a prompt.
+    """Audio backbone, frozen or nearly → interface → LLM with an adapter, given audio, transcript and a prompt.
 
     Args:
         labels: the closed label set: a name (``basic4``, ``ravdess8``…), or the labels themselves in the
             order in which the prompt shows them.
-        backbone: the frozen audio encoder.
+        backbone: the audio encoder, frozen unless ``trained_layers`` says otherwise.
         interface: makes speech embeddings from backbone features (a class_path and its init_args); by default
             an ``MLPInterface``.
         layers: ``mix`` learns a weighted sum of the backbone's layers; ``concat`` puts them side by side.
@@ -103,8 +103,10 @@ class EmotionLLM(ListeningLLM):
             raise UserError(
                 "model.stages: answer is head, which warms up the interface, but no prompt takes audio."
             )
-        if backbone.trained_layers and any(
-            earlier.train_backbone < later.train_backbone for earlier, later in pairwise(self.stages)
+        if (
+            self.needs_audio
+            and backbone.trained_layers
+            and any(earlier.train_backbone < later.train_backbone for earlier, later in pairwise(self.stages))
         ):
             raise UserError(
                 "model.stages: a stage trains backbone layers after one with train_backbone: false; once left as "

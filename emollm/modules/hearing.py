@@ -63,15 +63,9 @@ class HearingModule(LightningModule, ABC):
         """Hear the training part, where the backbone already speaks as it will in the end.
 
         Raises:
-            UserError: when there are ranges to learn, and no speakers, or a backbone that changes to the end.
+            UserError: when there are ranges to learn, and no speakers.
         """
-        backbone = self.audio_backbone
-        if self.ranges is not None and backbone is not None:
-            if not (backbone.frozen or self.hears_later):
-                raise UserError(
-                    "model.speaker_range is about what the backbone says in the end, and its layers are trained "
-                    "until then: take a frozen one or a last stage with train_backbone: false, or leave it out."
-                )
+        if self.ranges is not None:
             _refuse_nameless(map(speaker_of, self.trainer.datamodule.training))
         if not self.hears_later:
             self.hear_training_part()

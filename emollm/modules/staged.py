@@ -79,7 +79,8 @@ class StagedModule(EmotionModule):
         """Hold the trainer against the stages, and tell of a run that ends before they do.
 
         Raises:
-            UserError: when it would wait for a figure that a warm-up does not log.
+            UserError: when it would wait for a figure that a warm-up does not log, or learn the ranges of a
+                backbone that changes to the end, or shares out what is to be left as it is.
         """
         wanted, limit = sum(stage.epochs for stage in self.stages), self.trainer.max_epochs or 0
         if 0 < limit < wanted:
@@ -96,6 +97,12 @@ class StagedModule(EmotionModule):
                     f"EarlyStopping waits for {callback.monitor}, which a stage with answer: head, or one that "
                     "trains backbone layers for later stages, has not yet: give it strict: false."
                 )
+        backbone = self.audio_backbone
+        if self.ranges is not None and backbone is not None and not (backbone.frozen or self.hears_later):
+            raise UserError(
+                "model.speaker_range is about what the backbone says in the end, and its layers are trained until "
+                "then: take a frozen one or a last stage with train_backbone: false, or leave it out."
+            )
         if self.hears_later and self.shared_out:
             raise UserError(
                 "model.stages: train_backbone: false needs every process to hold all weights, which "

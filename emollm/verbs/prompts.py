@@ -99,7 +99,7 @@ def _parser() -> argparse.ArgumentParser:
         "--tuned",
         choices=("true", "false"),
         default="false",
-        help="fit each template, too, for some steps from the recipe's seed and without its stages",
+        help="fit each template, too, for some steps from the recipe's seed: no stages, a frozen backbone",
     )
     add("--steps", type=int, default=100, metavar="N", help="of such a fit (default: 100)")
     add("--output", metavar="FOLDER", help="of the report (default: runs/prompts/NAME OF THE RECIPE)")

@@ -10,6 +10,7 @@ import torch
 from lightning.pytorch import Trainer
 from lightning.pytorch.callbacks import Callback
 
+from emollm import factory
 from emollm.__main__ import main
 from emollm.data.augment import Augmentation
 from emollm.data.corpora import Ravdess, Table
@@ -123,8 +124,18 @@ def test_a_last_stage_that_trains_it_has_no_vote_and_no_ranges(tiny_whisper, tin
 
 
 def test_what_is_left_as_it_is_stays_so(tiny_whisper, tiny_llama):
+    stages = [*STAGES, {"epochs": 1}]
     with pytest.raises(UserError, match=r"model\.stages.* to the end"):
-        tuned(tiny_whisper, tiny_llama, stages=[*STAGES, {"epochs": 1}])
+        tuned(tiny_whisper, tiny_llama, stages=stages)
+    words = {"prompt": "transcript", "stages": stages[1:], "speaker_range": None, "vote": None}
+    assert tuned(tiny_whisper, tiny_llama, **words).audio_backbone is None, "and words alone need none"
+
+
+def test_the_probe_trains_no_backbone_and_has_ranges(tiny_whisper, tmp_path):
+    backbone = {"source": str(tiny_whisper), "layers": [1, 3], "trained_layers": 2}
+    probe = factory.build("probe", {"labels": LABELS, "backbone": backbone, "speaker_range": RANGE})
+    fit(probe, tmp_path, 1)
+    assert probe.ranges.mean.any()
 
 
 def test_a_model_that_only_prepares_is_never_the_best(tiny_whisper, tiny_llama, tmp_path):

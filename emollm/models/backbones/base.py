@@ -18,7 +18,7 @@ SAMPLE_RATE = 16_000
 
 
 class Backbone(nn.Module, ABC):
-    """A frozen audio encoder: waveforms in, hidden states of the asked layers out.
+    """A frozen audio encoder, or one of which blocks are trained: waveforms in, hidden states of asked layers out.
 
     Frozen parts stay in eval mode and without gradients whatever ``train()`` and the optimiser do. A clip gives
     the same hidden states alone and in any batch.
