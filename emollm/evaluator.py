@@ -81,10 +81,12 @@ class Evaluator:
             self.data.measured, self.trainer.limit_test_batches = None, limit
 
     def _run(self) -> Row | None:
-        if self.module.ranges is not None:
-            self.module.ranges.listen()
+        ranges = self.module.ranges
+        ranges = ranges if ranges is not None and ranges.learned else None
+        if ranges is not None:
+            ranges.listen()
         predictions = self._pass()
-        heard = merged(self.module.ranges.stop()) if self.module.ranges is not None else None
+        heard = None if ranges is None else merged(ranges.stop())
         figures = self.module.metrics[self.part]
         results, rate = figures.results(), figures.word_error_rate()
         frame = to_frame(predictions, self.module.labels)

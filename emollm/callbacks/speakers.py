@@ -41,6 +41,11 @@ class SpeakerListener(Callback):
 
     def on_predict_start(self, trainer: Trainer, module: EmotionModule) -> None:
         """Begin to listen, or to ask."""
+        if not module.ranges.learned:
+            raise UserError(
+                f"{module.name} is of a stage in which backbone layers are still trained, and knows no ranges "
+                "yet: take a checkpoint of a later stage, or leave --speaker_range out."
+            )
         if self._heard is None:
             module.ranges.listen()
 

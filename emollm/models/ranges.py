@@ -74,6 +74,11 @@ class SpeakerRanges(nn.Module):
         self._places: dict[str, tuple[Tensor, Tensor]] = {}
 
     @property
+    def learned(self) -> bool:
+        """Whether the range of all training speakers is known, without which none of a single one is of use."""
+        return bool((self.deviation != 1).any())
+
+    @property
     def speakers(self) -> set[str]:
         """Whose own range is known."""
         return set(self._own)

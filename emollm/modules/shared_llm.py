@@ -17,7 +17,6 @@ from emollm.models.speech_llm import SpeechLLM
 from emollm.modules.asking import Asking
 from emollm.modules.sharding import ShardedStrategy, average_gradients, clip_gradients, same_start, shard
 from emollm.modules.staged import StagedModule
-from emollm.modules.stages import stage_at
 
 
 class SharedLLM(StagedModule):
@@ -66,7 +65,7 @@ class SharedLLM(StagedModule):
         if not self.shared_out:
             return
         average_gradients(self)
-        if self.stages and not self.stages[stage_at(self.stages, self.current_epoch)].train_adapter:
+        if self._present is not None and not self._present.train_adapter:
             for name, parameter in self.named_parameters():
                 if name in self._adapter_names:
                     parameter.grad = None

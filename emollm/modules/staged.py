@@ -55,11 +55,16 @@ class StagedModule(EmotionModule):
         return self._trainer is not None and self._trainer.state.fn == "fit"
 
     @property
+    def _present(self) -> Stage | None:
+        """The stage that Lightning is in; None without stages, and where nothing is trained."""
+        if not self.stages or not self._fits:
+            return None
+        return self.stages[stage_at(self.stages, self.current_epoch)]
+
+    @property
     def _warms_up(self) -> bool:
         """Whether a linear head answers in the LLM's place now."""
-        if not self.stages or not self._fits:
-            return False
-        return self.stages[stage_at(self.stages, self.current_epoch)].answer == "head"
+        return self._present is not None and self._present.answer == "head"
 
     def stage_rates(self) -> list[tuple[int, float]]:
         """Epochs of each stage and its share of the learning rates."""
@@ -126,8 +131,7 @@ class StagedModule(EmotionModule):
 
     def metric_prefix(self, part: str) -> str:
         """The figures of stages that only prepare stand apart, so that they never choose the best model."""
-        stage = self.stages[stage_at(self.stages, self.current_epoch)] if self.stages and self._fits else None
-        return "warm" if stage is not None and self._prepares(stage) else part
+        return "warm" if self._present is not None and self._prepares(self._present) else part
 
     def _prepares(self, stage: Stage) -> bool:
         """Whether a head answers, or the ranges and votes are missing of a backbone that is still trained."""

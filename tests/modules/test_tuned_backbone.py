@@ -224,3 +224,15 @@ def test_it_is_tested_and_exported_with_what_was_trained(asked, tmp_path, capsys
     second = run(tmp_path, "test", *asked, "--ckpt_path", tmp_path / "export", "--baselines", "none")
     one, other = (pd.read_csv(f / "predictions.csv").filter(like="p_").to_numpy() for f in (first, second))
     np.testing.assert_allclose(one, other, atol=1e-6)
+
+
+def test_before_it_is_left_nothing_is_measured_or_labelled_in_ranges(asked, small_run, tmp_path, capsys):
+    fitted = run(tmp_path, "fit", *asked, "--trainer.max_epochs", "1")
+    last = str(fitted / "checkpoints" / "last.ckpt")
+    tested = run(tmp_path, "test", *asked, "--ckpt_path", last, "--baselines", "none")
+    rows = json.loads((tested / "metrics.json").read_text())["rows"]
+    assert {row["kind"] for row in rows} == {"model", "ablation"}
+    labelled = ["--model", last, "--output", str(tmp_path / "labelled"), "--data.transcriber", "none"]
+    capsys.readouterr()
+    assert main(["predict", str(small_run.folder / "ravdess"), *labelled, "--speaker_range", "true"]) == 2
+    assert "knows no ranges yet: take a checkpoint of a later stage" in capsys.readouterr().err
