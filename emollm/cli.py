@@ -210,12 +210,13 @@ class EmotionCLI(LightningCLI):
         if source["speaker_range"]:
             # Rows of one clip at a time are never gone on with, nor taken for these.
             self.model.name += ", speakers' ranges"
+            table = by_folder(table)
         output, restart = Path(source["output"]), source["restart"]
         settings = settings_of(self.model, self.datamodule)
-        writer = PredictionWriter(output, self.model.labels, self.model.name, restart, settings)
+        together = table if source["speaker_range"] else None
+        writer = PredictionWriter(output, self.model.labels, self.model.name, restart, settings, together)
         writer.check()
         if source["speaker_range"]:
-            table = by_folder(table)
             self._hear(table)
         self.datamodule.table = table
         self.trainer.callbacks.append(writer)

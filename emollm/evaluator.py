@@ -224,9 +224,10 @@ class Evaluator:
 
     def _is(self, name: str) -> bool:
         """Whether the module itself is the baseline, or hears nothing that a baseline could be fitted on."""
-        hears = "audio" in self.module.inputs
+        inputs = set(self.module.inputs)
         probe = self.module.method == "probe"  # which has no LLM
-        return {"probe": probe or not hears, "transcript_llm": probe or not hears}.get(name, False)
+        words = probe or inputs <= {"transcript"}
+        return {"probe": probe or "audio" not in inputs, "transcript_llm": words}.get(name, False)
 
     def _baseline(self, name: str, tested: list[Prediction]) -> list[Prediction]:
         train = self.data.parts.train

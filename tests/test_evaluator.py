@@ -10,6 +10,7 @@ import torch
 import yaml
 from lightning.pytorch import Trainer
 
+from emollm import factory
 from emollm.baselines import majority
 from emollm.calibrate import file_beside, read_beside
 from emollm.data.corpora import Ravdess
@@ -69,8 +70,9 @@ def test_every_row_is_measured_on_the_same_utterances(tested, values):
 
 
 def test_the_probe_hears_clips_as_they_are(small_run, tested, tmp_path):
-    """A recipe's random changes are of many passes; the probe takes one."""
+    """A recipe's random changes, and draws with replacement, are of many passes; the probe takes one."""
     random = ["--data.augmentation.crop", "0.2", "--data.augmentation.feature_masks", "3"]
+    random += ["--data.mixing.balance", "true"]
     asked = ["--config", small_run.config, "--ckpt_path", small_run.checkpoint, "--ablations", "none"]
     folder = run(tmp_path, "test", *asked, *random, "--baselines", "probe")
     mine, theirs = (read(one / "baselines" / "probe.csv").filter(like="p_") for one in (folder, tested))
@@ -197,11 +199,30 @@ def test_the_baseline_llm_is_trained_as_the_recipe_was(small_run, tmp_path, monk
     kept = []
     monkeypatch.setattr("emollm.baselines.Trainer", lambda **asked: kept.append(asked) or Trainer(**asked))
     manner = ["--trainer.max_epochs=2", "--trainer.accumulate_grad_batches=3", "--trainer.gradient_clip_val=0.5"]
+    manner += ["--best.monitor=val/nll", "--best.mode=min", "--model.transcript_dropout=0.5"]
+    built = []
+    monkeypatch.setattr(
+        factory, "build", lambda *asked, make=factory.build: built.append(make(*asked)) or built[-1]
+    )
     args = ["--config", small_run.config, "--ckpt_path", small_run.checkpoint, "--ablations=none"]
     values = run(tmp_path, "test", *args, *manner, "--model.stages=null", "--baselines=transcript_llm")
     assert json.loads((values / "metrics.json").read_text())["rows"][1]["result"] is not None
     (asked,) = kept
     assert [asked[name] for name in ("max_epochs", "accumulate_grad_batches", "gradient_clip_val")] == [2, 3, 0.5]
+    assert (asked["callbacks"][0].monitor, asked["callbacks"][0].mode) == ("val/nll", "min")
+    assert (built[-1].template.name, built[-1].transcript_dropout) == ("transcript_form", 0.0), (
+        "no words are hidden"
+    )
+
+
+def test_a_model_that_reads_more_than_the_words_is_held_against_one_of_words_alone(small_run, tmp_path):
+    """It hears nothing, so that no probe can be fitted."""
+    prompt = ["--model.prompt", "cues", "--trainer.max_epochs", "1"]
+    fitted = run(tmp_path, "fit", "--config", small_run.config, *prompt) / "checkpoints" / "last.ckpt"
+    args = ["--config", small_run.config, *prompt, "--ckpt_path", fitted, "--ablations=none", "--baselines=all"]
+    rows = json.loads((run(tmp_path, "test", *args) / "metrics.json").read_text())["rows"]
+    assert [row["name"] for row in rows if row["kind"] == "baseline"] == ["majority", "transcript_llm"]
+    assert rows[-1]["result"] is not None
 
 
 def test_the_baseline_llm_has_the_recipes_stages_but_none_without_its_adapter(small_run, tmp_path):

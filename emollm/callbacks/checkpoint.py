@@ -17,7 +17,8 @@ from emollm.errors import UserError
 from emollm.files import write_bytes
 from emollm.metrics import FIGURES
 
-_FIGURES = {f"val/{name}" for name in FIGURES}
+MONITORS = {f"val/{name}" for name in FIGURES}
+"""Figures that the validation of every model that answers with a label gives."""
 
 
 class WholeFiles(TorchCheckpointIO):
@@ -84,7 +85,7 @@ class BestCheckpoint(Checkpoint):
         figures = (name.partition("/") for name in trainer.callback_metrics)
         known = {f"val/{name}" for part, _, name in figures if part in ("val", "warm")}
         # A model that only transcribes gives word errors, and no best of what the monitor is by default.
-        if known and self.monitor.startswith("val/") and self.monitor not in known | _FIGURES:
+        if known and self.monitor.startswith("val/") and self.monitor not in known | MONITORS:
             raise UserError(
                 f"best.monitor is {self.monitor}, and validation gives none of that name: choose one of "
                 f"{', '.join(sorted(known))}."
@@ -92,10 +93,15 @@ class BestCheckpoint(Checkpoint):
         super().on_validation_end(trainer, pl_module)
 
     def _save_checkpoint(self, trainer: Trainer, filepath: str) -> None:
+        calibration, beside = calibrate(trainer.lightning_module, trainer.datamodule.parts.name), None
+        if trainer.is_global_zero:
+            beside = file_beside(Path(filepath))
+            beside.unlink(
+                missing_ok=True
+            )  # a run killed between the two leaves no weights with others' temperature
         super()._save_checkpoint(trainer, filepath)
-        calibration = calibrate(trainer.lightning_module, trainer.datamodule.parts.name)
-        if trainer.is_global_zero and calibration is not None:
-            calibration.write(file_beside(Path(filepath)))
+        if beside is not None and calibration is not None:
+            calibration.write(beside)
 
     def on_fit_end(self, trainer: Trainer, module: LightningModule) -> None:
         """Tell of confidences that could not be calibrated, once, for the weights that are kept."""

@@ -36,6 +36,8 @@ class PredictionWriter(Callback):
         model: name of the model, written into every row.
         restart: begin anew instead of going on where a run stopped.
         settings: how the rows are made, written into every row of the JSONL; see ``settings_of``.
+        together: all recordings of the call, where the answer to each depends on all of them: rows are then done
+            only as long as nothing was added, taken away or changed.
     """
 
     def __init__(
@@ -45,6 +47,7 @@ class PredictionWriter(Callback):
         model: str,
         restart: bool = False,
         settings: Settings | None = None,
+        together: UtteranceTable | None = None,
     ) -> None:
         self.output = output.expanduser()
         self.columns = columns(labels)
@@ -56,6 +59,7 @@ class PredictionWriter(Callback):
         self._stream: IO[str] | None = None
         self._lock: int | None = None
         self._stamps: dict[str, str | None] = {}
+        self._together = None if together is None else _digest(sorted(map(repr, map(stamp, together))))
 
     # -- in a run -------------------------------------------------------------------------------------------
 
@@ -84,7 +88,7 @@ class PredictionWriter(Callback):
         # Not each process's own list: files may come and go between one listing and the next.
         data.table = outcome
         # As they are given: a transcriber fills in texts later.
-        self._stamps = {name_of(row): stamp(row) for row in outcome}
+        self._stamps = {name_of(row): self._stamp(row) for row in outcome}
         self.open(trainer.global_rank)
 
     def on_predict_batch_end(
@@ -143,7 +147,7 @@ class PredictionWriter(Callback):
             done.discard(name)
             if table is not None and name not in asked:
                 places[name] = place
-            elif not failed and (table is None or _same(row.get("stamp"), stamp(asked[name]))):
+            elif not failed and (table is None or _same(row.get("stamp"), self._stamp(asked[name]))):
                 places[name] = place
                 done.add(name)
             if not failed:
@@ -159,6 +163,10 @@ class PredictionWriter(Callback):
                 "to begin anew."
             )
         return places, done
+
+    def _stamp(self, row: Utterance) -> str | None:
+        own = stamp(row)
+        return own if own is None or self._together is None else f"{own}-{self._together}"
 
     def open(self, rank: int = 0) -> None:
         """Open the file that a process appends to."""
@@ -263,4 +271,8 @@ def stamp(utterance: Utterance) -> str | None:
     told = (utterance.transcript, utterance.context, utterance.language)
     # Of them only what is known counts, so that rows of an earlier version stay what they are.
     told += tuple(known for known in (utterance.speaker, utterance.cues) if known is not None)
-    return hashlib.sha256(repr((state, told)).encode("utf-8", "backslashreplace")).hexdigest()[:12]
+    return _digest((state, told))
+
+
+def _digest(values: object) -> str:
+    return hashlib.sha256(repr(values).encode("utf-8", "backslashreplace")).hexdigest()[:12]

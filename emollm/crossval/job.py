@@ -24,7 +24,8 @@ class Job:
 
     Attributes:
         fold: the fold's name.
-        seed: of what is random in training; None leaves the recipe's.
+        seed: of what is random in training: where weights begin, dropout, order and augmentation; None leaves the
+            recipe's. Folds have seeds of their own.
         output: the folder of the whole cross-validation.
         flag: whether the fold is named to the protocol.
         args: of the fit.
@@ -108,7 +109,7 @@ class Job:
     def _call(self, verb: str, more: list[str]) -> bool:
         own = [f"--data.protocol.init_args.fold={self.fold}"] if self.flag else []
         if self.seed is not None:
-            own += [f"--seed_everything={self.seed}", f"--model.seed={self.seed}"]
+            own += [f"--{name}={self.seed}" for name in ("seed_everything", "model.seed", "data.seed")]
         logger = {"": _LOGGER, ".save_dir": str(self.folder), ".name": verb, ".version": "0"}
         own += [f"--trainer.logger{key}={value}" for key, value in logger.items()]
         # A bar of every step would fill the log; who wants it says so in the recipe.

@@ -15,7 +15,8 @@ from emollm.errors import UserError
 from emollm.files import write_text
 
 STATE = "crossval.json"
-PICTURES = ("events.out.tfevents.*", "confusion_*.png", "reliability.png", "emotions.png", "speakers.png")
+_FIGURES = ("confusion_*", "reliability", "emotions", "speakers", "folds", "corpora")
+PICTURES = ("events.out.tfevents.*", *(f"{name}.png" for name in _FIGURES))
 """Patterns of what the report writes besides its numbers."""
 _WRITTEN = ("predictions.csv", "metrics.json", "report.html", *PICTURES)
 """By the report, into the output folder."""

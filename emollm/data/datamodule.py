@@ -6,7 +6,7 @@ import copy
 from collections.abc import Collection
 from dataclasses import replace
 from itertools import islice
-from typing import Literal
+from typing import Any, Literal
 
 from emollm.data.ablations import Ablation
 from emollm.data.audit import Audit, audit
@@ -17,11 +17,12 @@ from emollm.data.corpora import Corpus
 from emollm.data.encode import fill, open_store
 from emollm.data.features import FeatureCache, FeatureStore
 from emollm.data.labels import LabelSet
-from emollm.data.loaders import Loader, Loaders, place_of
+from emollm.data.loaders import Loader, Loaders
 from emollm.data.mixing import Mixing
 from emollm.data.named import named
 from emollm.data.protocols import Protocol, SpeakerSplit, Split
 from emollm.data.refusals import refuse_empty, refuse_no_context, refuse_one_name, tell_faults, tell_one_corpus
+from emollm.data.resuming import batches_of, place_of, refuse_other_batches
 from emollm.data.sampler import usual_batch_size
 from emollm.data.sounds import FILE, SoundIndex
 from emollm.data.transcribing import TranscribingData
@@ -110,6 +111,7 @@ class EmotionData(TranscribingData):
         """How the test part is changed; set by who measures what a model takes from each input."""
         self.measured: Collection[str] | None = None
         """Keys of the test utterances that count; None for all. Set by who measures several times."""
+        self._begun_with: dict[str, Any] = {}
         self._split: Split | None = None
         self._ready: set[str] = set()
         self._store: FeatureStore | None = None
@@ -217,7 +219,7 @@ class EmotionData(TranscribingData):
         return USUAL_TURNS if self.context is None else self.context
 
     @property
-    def _size(self) -> int:
+    def size(self) -> int:
         """Utterances a batch."""
         predicts = self.trainer.state.fn == "predict"
         return self.batch_size or usual_batch_size(self.trainer.strategy.root_device.type if predicts else "cpu")
@@ -239,7 +241,7 @@ class EmotionData(TranscribingData):
         store = open_store(backbone, settings, table, self.cache, self.augmentation, self.sounds)
         if store is not None:
             device = self.trainer.strategy.root_device
-            fill(store, backbone, self._dataset(table), device, self.num_workers, self._size, self.batch_tokens)
+            fill(store, backbone, self._dataset(table), device, self.num_workers, self.size, self.batch_tokens)
         return store
 
     # -- loaders --------------------------------------------------------------------------------------------
@@ -248,9 +250,21 @@ class EmotionData(TranscribingData):
         """Shuffled by seed and epoch; a run resumed in the middle of an epoch goes on where it stopped."""
         table = self.training
         dataset = self._dataset(table, self.augmentation, self._store)
-        return self._loaders.shuffled(
-            dataset, self.seed, self.mixing.weights(table), lambda: place_of(self.trainer)
-        )
+        return self._loaders.shuffled(dataset, self.seed, self.mixing.weights(table), self._place)
+
+    def state_dict(self) -> dict[str, Any]:
+        """What Lightning keeps in checkpoints."""
+        return batches_of(self)
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Of a run that goes on."""
+        self._begun_with = state
+
+    def _place(self) -> tuple[int, int]:
+        epoch, batches = place_of(self.trainer)
+        if batches:
+            refuse_other_batches(self._begun_with, batches_of(self))
+        return epoch, batches
 
     def heard_dataloader(self, table: UtteranceTable) -> Loader:
         """A part of the run's data as it is, each utterance once over all processes."""
@@ -296,7 +310,7 @@ class EmotionData(TranscribingData):
         return Loaders(
             labels=self.labels.names,
             index=self.sounds,
-            size=self._size,
+            size=self.size,
             tokens=self.batch_tokens,
             bucket=self.bucket,
             letters=getattr(module, "prompt_letters", 0),

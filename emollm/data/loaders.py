@@ -6,7 +6,6 @@ import math
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
-from lightning.pytorch import Trainer
 from torch.utils.data import DataLoader
 
 from emollm.data.batch import BatchDataset, Collate, Item, UtteranceDataset
@@ -88,17 +87,6 @@ class Loaders:
             persistent_workers=workers > 0 and isinstance(sampler, EpochSampler),
             pin_memory=self.pin_memory,
         )
-
-
-def place_of(trainer: Trainer) -> tuple[int, int]:
-    """Epoch that a run begins with, and how many of its batches this process consumed before an interruption."""
-    epochs = trainer.fit_loop.epoch_progress.current
-    batches = trainer.fit_loop.epoch_loop.batch_progress
-    if epochs.ready == epochs.processed:
-        return epochs.processed, 0
-    if batches.is_last_batch:
-        return epochs.processed + 1, 0
-    return epochs.processed, batches.current.ready
 
 
 def lengths_of(

@@ -204,7 +204,7 @@ def _protocol(by_fold: dict[str, Content]) -> Content:
 
 
 def _calibration(tested: Sequence[FoldReport], contents: Sequence[Content], protocol: str) -> Content | None:
-    """Means over folds, ``n`` their sum; None unless every fold was calibrated."""
+    """Means over folds, ``n`` their sum, ``thresholds`` the ends; None unless every fold was calibrated."""
     known = [content["calibration"] for content in contents if content["calibration"] is not None]
     if len(known) < len(contents):
         return None
@@ -215,7 +215,7 @@ def _calibration(tested: Sequence[FoldReport], contents: Sequence[Content], prot
     merged = {
         **known[0],
         "protocol": protocol,  # not that of the first fold
-        "fault": " ".join(f"Fold {fold}: {fault}." for fold, said in faults.items() for fault in said) or None,
+        "fault": "; ".join(f"fold {fold}: {fault}" for fold, said in faults.items() for fault in said) or None,
         "heard": any(one.get("heard") for one in known),
     }
     for name in set(merged) - {"fault", "heard", "protocol"}:
@@ -224,6 +224,8 @@ def _calibration(tested: Sequence[FoldReport], contents: Sequence[Content], prot
             merged[name] = sum(values) if name == "n" else statistics.fmean(values)
         elif None in values:
             merged[name] = None
+    thresholds = [one["threshold"] for one in known]
+    merged["thresholds"] = None if None in thresholds else [min(thresholds), max(thresholds)]
     return merged
 
 

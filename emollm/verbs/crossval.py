@@ -82,7 +82,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     add = parser.add_argument
     add("--folds", default="all", help="which ones, as 1,3 (default: all)")
-    add("--seeds", help="fit every fold once a seed, as 0,1,2; sets seed_everything and model.seed")
+    add("--seeds", help="fit every fold once a seed, as 0,1,2; sets seed_everything, model.seed and data.seed")
     add(
         "--jobs",
         type=int,

@@ -34,14 +34,25 @@ class Watch(Callback):
             shutil.copy(self.last, self.last.with_name(f"epoch{trainer.current_epoch}.ckpt"))
 
 
+class FailAt(Callback):
+    """Ends a run at a step, before that is saved."""
+
+    def __init__(self, step):
+        self.step = step
+
+    def on_train_batch_end(self, trainer, *_):
+        if trainer.global_step == self.step:
+            raise RuntimeError("torn off")
+
+
 @pytest.fixture
 def fit(tiny_wavlm, tiny_llama, tmp_path):
     corpus = Ravdess(str(write_ravdess(tmp_path / "ravdess", emotions=5)))
 
-    def run(name, ckpt_path=None, every=50, more=(), **changes):
+    def run(name, ckpt_path=None, every=50, more=(), batch_size=2, **changes):
         folder = tmp_path / name
         cache = FeatureCache(folder=str(tmp_path / "features"))
-        options = {"other_labels": "drop", "batch_size": 2, "num_workers": 0, "cache": cache}
+        options = {"other_labels": "drop", "batch_size": batch_size, "num_workers": 0, "cache": cache}
         data = EmotionData([corpus], FoldColumn("emobox_fold"), LABELS, **options)
         watch = Watch(folder / "last.ckpt")
         best, last = BestCheckpoint(), LastCheckpoint(every)
@@ -70,6 +81,33 @@ def test_a_short_run_leaves_a_state_that_resumes_on_the_same_curve(fit):
     losses, _ = fit("resumed", between)
     assert sorted(losses) == [4, 5, 6]
     assert losses == pytest.approx({step: want[step] for step in losses}, abs=1e-6)
+
+
+def test_a_run_goes_on_within_an_epoch_with_the_same_batches_alone(fit, tmp_path):
+    """Other batches would pass over other utterances than were trained on; between epochs all is free."""
+    with pytest.raises(RuntimeError, match="torn off"):
+        fit("cut", every=1, more=[FailAt(2)])
+    within = tmp_path / "cut" / "last.ckpt"
+    with pytest.raises(UserError, match=r"data\.batch_size is 1, and was 2 when this run was interrupted"):
+        fit("resumed", within, batch_size=1)
+    assert max(fit("resumed", within)[0]) == 6
+    _, folder = fit("whole")
+    assert max(fit("free", folder / "epoch1.ckpt", batch_size=1)[0]) > 6
+
+
+def test_a_killed_write_leaves_no_weights_with_the_temperature_of_others(fit, monkeypatch):
+    _, folder = fit("run")
+    beside = folder / "best.calibration.json"
+    assert beside.exists()
+
+    def kill(*_):
+        raise RuntimeError("torn off")
+
+    monkeypatch.setattr(Calibration, "write", kill)
+    with pytest.raises(RuntimeError, match="torn off"):
+        fit("run")
+    assert (folder / "best.ckpt").exists()
+    assert not beside.exists()
 
 
 def test_weights_alone_are_no_state_to_resume_from(fit):

@@ -28,12 +28,13 @@ def test_folds_with_names_alike_have_folders_of_their_own(tmp_path):
     assert len({Job(name, None, tmp_path, True, [], []).folder for name in names}) == len(names)
 
 
-def test_a_seed_is_a_folder_and_two_flags(tmp_path, calls):
+def test_a_seed_is_a_folder_and_three_flags(tmp_path, calls):
     job = Job("a/b", 7, tmp_path, True, ["--config", "x.yaml"], [], lock=3)
     assert not job.run()
     assert job.folder == tmp_path / "fold_a%2Fb_seed_7"
     assert job.name == "fold a/b, seed 7"
     ((args, more),) = calls
     assert more["pass_fds"] == (3,)
-    assert args.index("x.yaml") < args.index("--seed_everything=7") < args.index("--model.seed=7") + 1
+    for seed in ("--seed_everything=7", "--model.seed=7", "--data.seed=7"):
+        assert args.index("x.yaml") < args.index(seed)
     assert "--data.protocol.init_args.fold=a/b" in args

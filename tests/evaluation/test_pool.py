@@ -116,10 +116,18 @@ def test_calibrations_are_averaged_where_every_fold_has_one(tmp_path):
     assert (got["fault"], got["heard"]) == (None, False)
     bad = write_fold(tmp_path, "2", made(40), calibration={**one, "fault": "too few", "heard": True})
     told = pooled([folds[0], bad])[0]
-    assert (told["calibration"]["fault"], told["calibration"]["heard"]) == ("Fold 2: too few.", True)
-    assert "Not to be relied on: Fold 2: too few." in render(told)
+    assert (told["calibration"]["fault"], told["calibration"]["heard"]) == ("fold 2: too few", True)
+    assert "Not to be relied on: fold 2: too few.<" in render(told)
     assert "played no role" not in render(told)
     assert (got["temperature"], got["n"], got["ece_before"], got["threshold"]) == (1.5, 20, 0.2, None)
+    assert got["thresholds"] is None
+    folds = [
+        write_fold(tmp_path, name, made(40), calibration={**one, "threshold": threshold})
+        for name, threshold in (("1", 0.25), ("2", 0.5))
+    ]
+    several = pooled(folds)[0]
+    assert several["calibration"]["thresholds"] == [0.25, 0.5]
+    assert "is each fold's own: 0.25 to 0.50." in render(several)
     assert got["protocol"] == pooled(folds)[0]["protocol"]["name"], "not that of the first fold"
     assert pooled([*folds, write_fold(tmp_path, "3", made(40))])[0]["calibration"] is None
 

@@ -3,6 +3,7 @@
 import csv
 import json
 import shutil
+from pathlib import Path
 
 import pytest
 import torch
@@ -132,6 +133,23 @@ def test_a_folder_a_speaker(small_run, ranged, tmp_path, capsys):
     plain, own = rows(tmp_path / "plain"), rows(tmp_path / "own")
     assert plain.keys() == own.keys()
     assert sum(abs(plain[path] - own[path]) > 1e-6 for path in plain) > 5
+
+
+def test_with_other_recordings_beside_them_all_are_labelled_anew(small_run, ranged, tmp_path, capsys):
+    """Ranges are of all recordings of a call: rows in others must not stand beside these."""
+    sounds = shutil.copytree(small_run.folder / "ravdess", tmp_path / "sounds")
+    kept = sorted((sounds / "Actor_01").iterdir())
+    later = [shutil.move(file, tmp_path / Path(file).name) for file in kept[3:]]
+    own = ["--speaker_range", "true"]
+    assert predict(sounds, ranged, tmp_path / "out", *own) == 0
+    assert predict(sounds, ranged, tmp_path / "out", *own) == 0
+    assert "recordings were done before" in capsys.readouterr().err
+    for file in later:
+        shutil.move(file, sounds / "Actor_01")
+    assert predict(sounds, ranged, tmp_path / "out", *own) == 0
+    assert "were done before" not in capsys.readouterr().err
+    assert predict(sounds, ranged, tmp_path / "anew", *own) == 0
+    assert rows(tmp_path / "out") == pytest.approx(rows(tmp_path / "anew"), abs=1e-6)
 
 
 def test_one_speaker_alone_is_not_normalised_by_himself_in_the_name_of_all(small_run, ranged, tmp_path, capsys):

@@ -1,13 +1,14 @@
 """Bars and reliability as figures: they say what they are given, inside their frames."""
 
 import sys
+from types import SimpleNamespace
 
 import pytest
 
 from emollm.evaluation import reliability
 from emollm.report.bars import bars_figure
 from emollm.report.confusion import save
-from emollm.report.figures import figures
+from emollm.report.figures import figures, log_rows
 from emollm.report.reliability import reliability_figure
 from tests.report.made import SEVEN, content_of, frame_of
 
@@ -53,6 +54,36 @@ def test_a_label_that_does_not_occur_has_no_bar():
     content["summary"]["result"]["per_class"]["happy"]["support"] = 0
     axes = figures(content)["emotions"].axes[0]
     assert [name.get_text() for name in axes.get_yticklabels()] == [name for name in SEVEN if name != "happy"]
+
+
+def test_of_too_many_speakers_the_highest_and_the_lowest_are_shown():
+    content = content_of(SEVEN, n=60)
+    content["summary"]["speakers"] = [{"corpus": "c", "speaker": str(k), "ua": k / 100} for k in range(100)]
+    axes = figures(content)["speakers"].axes[0]
+    assert axes.get_title() == "test: speakers, the 20 highest and lowest of 100"
+    assert [text.get_text() for text in axes.texts][:2] == ["99.0", "98.0"]
+    assert len(axes.texts) == 40
+
+
+def test_folds_and_pairs_of_corpora_have_bars_where_there_are_any():
+    content = content_of(SEVEN, n=60, folds=3)
+    assert "corpora" not in figures(content)
+    content["matrix"] = {"train": ["a", "b"], "test": ["a", "b"], "ua": [[None, 0.5], [0.25, None]], "wa": None}
+    made = figures(content)
+    assert [name.get_text() for name in made["corpora"].axes[0].get_yticklabels()] == ["a → b", "b → a"]
+    assert [text.get_text() for text in made["folds"].axes[0].texts] == [
+        f"{100 * ua:.1f}" for ua in content["rows"][0]["folds"]["ua"]["values"].values()
+    ]
+
+
+def test_a_logger_gets_audit_and_errors_in_words():
+    said = {}
+    board = SimpleNamespace(add_text=said.__setitem__)
+    content = content_of(SEVEN, n=60)
+    log_rows(content, SimpleNamespace(experiment=board, log_metrics=lambda _: None))
+    assert said["test/audit"].splitlines() == [f"    {line}" for line in content["audit"]["lines"]]
+    assert len(said["test/errors"].splitlines()) == len(content["summary"]["errors"])
+    assert content["summary"]["errors"][0]["path"] in said["test/errors"]
 
 
 def test_many_bars_still_make_an_image(tmp_path):
