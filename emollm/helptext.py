@@ -5,12 +5,12 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import io
-import os
 import shutil
 from collections.abc import Callable
 from importlib.metadata import version
 from pathlib import Path
 
+from emollm.files import write_text
 from emollm.models.cache import cache_folder
 
 _MODEL = "  --model PATH            a checkpoint (best.ckpt), or a folder that emollm export wrote"
@@ -63,10 +63,7 @@ def show(verb: str, write: Callable[[], object]) -> None:
         with contextlib.redirect_stdout(text), contextlib.suppress(SystemExit):
             write()
         with contextlib.suppress(OSError):
-            file.parent.mkdir(parents=True, exist_ok=True)
-            scratch = file.with_suffix(f".{os.getpid()}.part")
-            scratch.write_text(text.getvalue(), encoding="utf-8")
-            os.replace(scratch, file)
+            write_text(file, text.getvalue())
         print(text.getvalue(), end="")
         return
     print(file.read_text(encoding="utf-8"), end="")

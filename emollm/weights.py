@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 from emollm.calibrate import file_beside, read_beside
 from emollm.errors import UserError
 from emollm.evaluation.calibration import Calibration
+from emollm.files import write_bytes
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -138,14 +139,13 @@ def write_adapter(module: EmotionModule, folder: Path, trained: dict[str, Tensor
         trained: weights to write in the place of those that the module has now, by the module's own names.
     """
     from peft import get_peft_model_state_dict
-    from safetensors.torch import save_file
+    from safetensors.torch import save
 
     model = module.model.llm.model
-    folder.mkdir(parents=True, exist_ok=True)
     state = trained and {name.removeprefix(_ADAPTER_PREFIX): value for name, value in trained.items()}
     adapter = get_peft_model_state_dict(model, state, save_embedding_layers=False)
     tensors = {k: v.detach().cpu().contiguous() for k, v in adapter.items()}
-    save_file(tensors, folder / "adapter_model.safetensors", metadata={"format": "pt"})
+    write_bytes(folder / "adapter_model.safetensors", save(tensors, metadata={"format": "pt"}))
     config = model.peft_config["default"]
     before = config.base_model_name_or_path, config.inference_mode
     # The name the user gave, not the folder it was resolved to on this machine.

@@ -8,7 +8,7 @@ from typing import Any
 from lightning.pytorch.loggers import TensorBoardLogger
 from rich.console import Console
 
-from emollm.crossval.state import PICTURES
+from emollm.crossval.folder import PICTURES
 from emollm.evaluation.frame import write
 from emollm.evaluation.pool import FoldReport, pool
 from emollm.metrics import FIGURES

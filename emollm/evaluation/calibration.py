@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import math
-import os
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any, TypeVar
@@ -14,6 +13,7 @@ import torch
 from torch import Tensor
 
 from emollm.errors import UserError
+from emollm.files import write_text
 from emollm.metrics.measure import measure
 
 LOWEST, HIGHEST = 0.05, 20.0
@@ -125,9 +125,7 @@ class Calibration:
 
     def write(self, file: str | Path) -> None:
         """Write a ``calibration.json`` at one stroke."""
-        scratch = Path(file).with_name(f"{Path(file).name}.part")
-        scratch.write_text(self.to_json(), encoding="utf-8")
-        os.replace(scratch, file)
+        write_text(Path(file), self.to_json())
 
 
 def fit_calibration(

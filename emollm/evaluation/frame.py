@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -10,6 +9,7 @@ from typing import Any
 import pandas as pd
 
 from emollm import prediction as predicted
+from emollm.files import write_bytes
 from emollm.metrics.stored import read, typed
 from emollm.prediction import Prediction
 
@@ -47,12 +47,9 @@ def scored(frame: pd.DataFrame, labels: Sequence[str]) -> pd.Series:
 
 def write(frame: pd.DataFrame, path: str | Path) -> None:
     """Write a table as CSV at one stroke: a run that is killed leaves the old file or the new one, never half."""
-    path = Path(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    scratch = path.with_name(f"{path.name}.part")
     # Lines end as RFC 4180 has it: only then does the csv module of every Python quote a carriage return.
-    frame.to_csv(scratch, index=False, lineterminator="\r\n", encoding="utf-8", errors="surrogateescape")
-    os.replace(scratch, path)
+    text = frame.to_csv(index=False, lineterminator="\r\n")
+    write_bytes(Path(path), text.encode("utf-8", errors="surrogateescape"))
 
 
 def _row(prediction: Prediction) -> dict[str, Any]:

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import json
 import math
-import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from markupsafe import Markup
 
+from emollm.files import write_bytes
 from emollm.report.charts import reliability
 from emollm.report.derived import caution, constant, fold_items, harmless, speaker_items, spread
 
@@ -73,10 +73,8 @@ def write_report(content: Mapping[str, Any], folder: Path) -> list[Path]:
     if content.get("summary") is not None or content.get("matrix") is not None:
         texts["report.html"] = render(content)
     for name, text in texts.items():
-        scratch = folder / f"{name}.part"
         # File names need not be UTF-8; what of them is not becomes a question mark here, predictions.csv keeps it.
-        scratch.write_bytes(text.encode("utf-8", errors="replace"))
-        os.replace(scratch, folder / name)
+        write_bytes(folder / name, text.encode("utf-8", errors="replace"))
     return [folder / name for name in texts]
 
 

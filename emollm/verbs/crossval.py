@@ -32,10 +32,11 @@ def main(argv: list[str]) -> int:
     """
     asked, args = _parser().parse_known_args(argv)
     import_libraries()  # which --help does without
+    from emollm.begun import state_of
+    from emollm.crossval.folder import begin
     from emollm.crossval.folds import folds_of
     from emollm.crossval.job import Job
     from emollm.crossval.report import report
-    from emollm.crossval.state import begin, state_of
     from emollm.files import hold
 
     hush()  # Lightning, imported by now, sets its own levels when it is
@@ -54,8 +55,8 @@ def main(argv: list[str]) -> int:
     # The processes of the folds inherit it: one that outlives a call killed by SIGKILL still writes there.
     lock = hold(output, "An earlier call, or a fold that outlived it,")
     try:
-        state = state_of(args, configs, {name: getattr(asked, name) for name in _TEST_OPTIONS})
-        begin(output, {**state, "data": folds.data}, asked.restart)
+        tests = {name: getattr(asked, name) for name in _TEST_OPTIONS}
+        begin(output, state_of(args, configs, **tests, data=folds.data), asked.restart)
         common = (output, folds.flag, args, test_args, environment, lock)
         jobs = [Job(fold, seed, *common) for seed in seeds for fold in names]
         _run(jobs, asked.jobs)

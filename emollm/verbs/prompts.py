@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import json
 import os
 import shlex
 import shutil
@@ -46,6 +45,8 @@ def main(argv: list[str]) -> int:
     configs = values_of(args, "--config", "-c")
     _check(asked, args, configs)
     import_libraries()  # which --help does without
+    from emollm.begun import begin, state_of
+    from emollm.data.digest import digest
     from emollm.files import hold
     from emollm.prompt_trial import PromptTrial, named_templates
 
@@ -56,7 +57,11 @@ def main(argv: list[str]) -> int:
     output.mkdir(parents=True, exist_ok=True)
     lock = hold(output, "An earlier call")
     try:
-        _begin(output, _state(asked, args, configs, trial), asked.restart)
+        # All on which predictions depend but the template; steps have a folder of their own.
+        model = None if trial.stored is None else trial.stored.name
+        data = digest(trial.split.train + trial.split.validation)
+        state = state_of(args, configs, model=model, limit=asked.limit, data=data)
+        begin(output / STATE, state, _ways(output), asked.restart)
         for template in templates:
             _record(output, template)
         asked_as_is = "zero-shot" if trial.stored is None else "checkpoint"
@@ -123,41 +128,6 @@ def _check(asked: argparse.Namespace, args: Sequence[str], configs: Sequence[str
 
 
 # -- what was begun -------------------------------------------------------------------------------------------
-
-
-def _state(
-    asked: argparse.Namespace, args: Sequence[str], configs: Sequence[str], trial: PromptTrial
-) -> dict[str, Any]:
-    """All on which predictions depend but the template; steps have a folder of their own."""
-    from emollm.data.digest import digest
-
-    return {
-        "arguments": list(args),
-        "model": None if trial.stored is None else trial.stored.name,
-        "limit": asked.limit,
-        "data": digest(trial.split.train + trial.split.validation),
-        "configs": {path: Path(path).expanduser().read_text(encoding="utf-8") for path in configs},
-    }
-
-
-def _begin(output: Path, state: dict[str, Any], restart: bool) -> None:
-    """Begin in the output folder, or go on in it if it was begun with the same arguments.
-
-    Raises:
-        UserError: when it was begun with others.
-    """
-    from emollm.files import write_text
-
-    file = output / STATE
-    if file.is_file() and restart:
-        for folder in _ways(output):
-            shutil.rmtree(folder)
-    elif file.is_file() and json.loads(file.read_text(encoding="utf-8")) != state:
-        raise UserError(
-            f"{output} was begun with other arguments or data, another recipe or model ({file}): choose another "
-            "--output, or begin anew with --restart."
-        )
-    write_text(file, json.dumps(state, indent=2, ensure_ascii=False) + "\n")
 
 
 def _ways(output: Path) -> list[Path]:

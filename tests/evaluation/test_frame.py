@@ -87,11 +87,12 @@ def test_a_failed_write_leaves_the_old_file(tmp_path, monkeypatch):
     write(to_frame(made(3), LABELS), file)
     before = file.read_bytes()
 
-    def full(frame, path, **_):
-        Path(path).write_text("half a")
+    def full(scratch, _):
+        with open(scratch, "w") as half:
+            half.write("half a")
         raise OSError("no space left")
 
-    monkeypatch.setattr(pd.DataFrame, "to_csv", full)
+    monkeypatch.setattr(Path, "write_bytes", full)
     with pytest.raises(OSError, match="no space"):
         write(to_frame(made(9), LABELS), file)
     assert file.read_bytes() == before

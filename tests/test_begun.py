@@ -1,6 +1,6 @@
-"""What makes two cross-validations the same one."""
+"""What makes two calls the same one."""
 
-from emollm.crossval.state import state_of
+from emollm.begun import state_of
 
 
 def test_a_changed_template_is_another_recipe(tmp_path):
@@ -10,11 +10,11 @@ def test_a_changed_template_is_another_recipe(tmp_path):
     states, tests = [], {"ablations": "none"}
     for text in ("one", "two"):
         template.write_text(text)
-        states.append(state_of([], [str(tmp_path / "recipe.yaml")], tests))
-        states.append(state_of([f"--model.prompt={template}"], [], tests))
+        states.append(state_of([], [str(tmp_path / "recipe.yaml")], **tests))
+        states.append(state_of([f"--model.prompt={template}"], [], **tests))
     assert states[0] != states[2]
     assert states[1] != states[3]
 
 
 def test_what_is_asked_of_the_tests_is_part_of_it():
-    assert state_of([], [], {"ablations": "none"}) != state_of([], [], {"ablations": "all"})
+    assert state_of([], [], ablations="none") != state_of([], [], ablations="all")
