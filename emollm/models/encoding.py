@@ -5,15 +5,23 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import date
 from functools import lru_cache
 from typing import Any
 
+from emollm.errors import UserError
 from emollm.models.prompts import Piece, PromptTemplate, split_slots
+from emollm.wording import first_line
 
 _SENTINEL = re.compile(r"\[\[emollm:(\w+)\]\]")
 
 # Templates that print today's date or think aloud would not give the same scores tomorrow.
-_CHAT = {"date_string": "01 Jan 2025", "enable_thinking": False}
+_TODAY = date(2025, 1, 1)
+_CHAT = {"date_string": f"{_TODAY:%d %b %Y}", "enable_thinking": False}
+_REPLACED = "".join(f" | replace('%{code}', '{_TODAY:%{code}}')" for code in "aAbBdHIjmMpSyY")
+# In Jinja and before the template's own text: transformers hands no function on to it. The line ends here, and
+# Jinja swallows the end, so that the template begins on a line of its own as it does without.
+_STRFTIME_NOW = "{% macro strftime_now(format) %}{{ format" + _REPLACED + " }}{% endmacro %}\n"
 _ANSWER = "emollm"
 
 
@@ -37,13 +45,19 @@ def end_of_turn(tokenizer: Any) -> int:
         return end
     turns = [{"role": "user", "content": "Q"}, {"role": "assistant", "content": _ANSWER}]
     try:
-        text = tokenizer.apply_chat_template(turns, tokenize=False, **_CHAT)
+        text = _written(tokenizer, turns)
     except Exception:  # from inside Jinja: a template for questions alone
         return end
     _, found, rest = text.rpartition(_ANSWER)
     ids = tokenizer(rest.lstrip(), add_special_tokens=False)["input_ids"] if found else []
     special = {token for token, added in tokenizer.added_tokens_decoder.items() if added.special}
     return int(ids[0]) if ids and ids[0] in special else end
+
+
+def _written(tokenizer: Any, turns: list[dict[str, str]], **options: Any) -> str:
+    """Turns as a tokenizer's chat template writes them, the same every day."""
+    template = _STRFTIME_NOW + tokenizer.get_chat_template()
+    return tokenizer.apply_chat_template(turns, chat_template=template, tokenize=False, **_CHAT, **options)
 
 
 class PromptEncoder:
@@ -182,17 +196,33 @@ class PromptEncoder:
         return f"{begin}{system}{user}\nAnswer:"
 
     def _chat(self, user: str) -> str:
-        system = [{"role": "system", "content": self.template.system}] if self.template.system else []
-        options: dict[str, Any] = {
-            "tokenize": False,
-            "add_generation_prompt": True,
-            **_CHAT,
-        }
+        """The system's text and the user's in chat markup; as one turn where the template has no system turn.
+
+        Raises:
+            UserError: when the chat template cannot write them.
+        """
+        system = self.template.system
         try:
-            return self.tokenizer.apply_chat_template([*system, {"role": "user", "content": user}], **options)
-        except Exception as error:
-            # Some chat templates (Gemma's) refuse a system turn by raising from inside Jinja.
-            if not system or "system" not in str(error).lower():
-                raise
-            merged = f"{self.template.system}\n\n{user}"
-            return self.tokenizer.apply_chat_template([{"role": "user", "content": merged}], **options)
+            text = self._with_system_turn(user) if system else None
+            if text is None:
+                text = self._turns([{"role": "user", "content": f"{system}\n\n{user}" if system else user}])
+        except Exception as error:  # from inside Jinja, where a template may do anything
+            raise UserError(
+                f"The chat template of '{self.tokenizer.name_or_path}' cannot write the prompt "
+                f"'{self.template.name}' ({first_line(error)}): take another language model in model.llm.source."
+            ) from error
+        return text
+
+    def _with_system_turn(self, user: str) -> str | None:
+        """The prompt in two turns; None where the chat template refuses the system's (Gemma's), or drops it."""
+        from jinja2 import TemplateError
+
+        turns = [{"role": "system", "content": self.template.system}, {"role": "user", "content": user}]
+        try:
+            text = self._turns(turns)
+        except TemplateError:
+            return None
+        return text if self.template.system.strip() in text else None
+
+    def _turns(self, turns: list[dict[str, str]]) -> str:
+        return _written(self.tokenizer, turns, add_generation_prompt=True)

@@ -140,6 +140,7 @@ class EmotionLLM(ListeningLLM):
         )
         hidden = self.shuffle_labels, self.transcript_dropout
         self.asking = Asking(self.model.llm, self.labels, *hidden, self.label_loss)
+        self.asking.encoder(self.template)  # a chat template that fails does so before anything is heard
         if any(stage.answer == "head" for stage in self.stages):
             self.warm_head = nn.Linear(self.model.llm.width, len(self.labels))
         if self.vote is not None and self.model.audio is not None:

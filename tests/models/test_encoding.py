@@ -8,9 +8,9 @@ from transformers import PreTrainedTokenizerFast
 
 from emollm import factory
 from emollm.errors import UserError
-from emollm.models.encoding import PromptEncoder
+from emollm.models.encoding import PromptEncoder, _written
 from emollm.models.prompts import PromptTemplate, load_template, shipped_templates
-from tests.tiny import save_tokenizer
+from tests.tiny import CHAT, save_tokenizer
 
 LABELS = ["angry", "happy", "sad"]
 
@@ -161,3 +161,49 @@ def test_a_tokenizer_that_puts_blanks_before_words_itself(tmp_path):
 def test_the_system_turn_has_no_slots():
     with pytest.raises(UserError, match="'system' holds a slot, and is the same for every utterance"):
         PromptTemplate("x", "emotion", ("transcript",), "Say: {transcript}", "{label}", system="One of {labels}.")
+
+
+DATED = "{%- set today = strftime_now('%d %B %Y') -%}<|im_start|>Today Date: {{ today }}, {{ date_string }}\n"
+ALTERNATING = (  # Mistral-7B-Instruct v0.1
+    "{{ bos_token }}{% for m in messages %}{% if (m['role'] == 'user') != (loop.index0 % 2 == 0) %}"
+    "{{ raise_exception('Conversation roles must alternate user/assistant/user/assistant/...') }}{% endif %}"
+    "{% if m['role'] == 'user' %}{{ '[INST] ' + m['content'] + ' [/INST]' }}"
+    "{% else %}{{ m['content'] + eos_token }}{% endif %}{% endfor %}"
+)
+DROPPING = (
+    "{% for m in messages %}{% if m['role'] != 'system' %}<|im_start|>{{ m['role'] }}\n{{ m['content'] }}"
+    "<|im_end|>\n{% endif %}{% endfor %}"
+)
+
+
+def with_chat_template(tokenizer, template):
+    changed = copy.deepcopy(tokenizer)
+    changed.chat_template = template
+    return changed
+
+
+def test_a_chat_template_that_writes_the_date_writes_the_same_every_day(tokenizer):
+    dated = with_chat_template(tokenizer, DATED + CHAT)  # as SmolLM3's and Llama 3's
+    text = tokenizer.decode(PromptEncoder(dated, load_template("transcript"), LABELS).encode("hi").before)
+    assert text.startswith("<|im_start|>Today Date: 01 January 2025, 01 Jan 2025\n<|im_start|>system\n")
+
+
+@pytest.mark.parametrize("template", ["\n  {% if true %} a\n{% endif %}" + CHAT, "  {{ bos_token }}" + CHAT, CHAT])
+def test_a_chat_template_without_a_date_is_written_as_it_stands(tokenizer, template):
+    changed = with_chat_template(tokenizer, template)
+    turns = [{"role": "user", "content": "hi"}]
+    assert _written(changed, turns) == changed.apply_chat_template(turns, tokenize=False)
+
+
+@pytest.mark.parametrize("template", [ALTERNATING, DROPPING], ids=["refuses", "drops"])
+def test_the_systems_text_stands_before_the_users_where_a_chat_template_has_no_system_turn(tokenizer, template):
+    prompt = load_template("transcript")
+    encoder = PromptEncoder(with_chat_template(tokenizer, template), prompt, LABELS)
+    assert f"{prompt.system}\n\n{prompt.user[:12]}" in tokenizer.decode(encoder.encode("hi").before)
+
+
+@pytest.mark.parametrize("template", ["{{ raise_exception('No turns!') }}", "{{ 1 + 'a' }}", "{% if %}"])
+def test_a_chat_template_that_can_write_nothing_is_refused_in_one_sentence(tokenizer, template):
+    with pytest.raises(UserError, match="cannot write the prompt 'transcript'.*model.llm.source") as error:
+        PromptEncoder(with_chat_template(tokenizer, template), load_template("transcript"), LABELS)
+    assert "\n" not in str(error.value)
