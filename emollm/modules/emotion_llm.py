@@ -112,6 +112,7 @@ class EmotionLLM(ListeningLLM):
                 "model.stages: a stage trains backbone layers after one with train_backbone: false; once left as "
                 "they are, they must stay so to the end."
             )
+        self._refuse_idle_stages()
         self.objective = objective
         self.shuffle_labels = shuffle_labels
         self.transcript_dropout = transcript_dropout
@@ -122,6 +123,18 @@ class EmotionLLM(ListeningLLM):
         self.padding_side = padding_side
         self.max_answer_tokens = max_answer_tokens
         self.vote = vote
+
+    def _refuse_idle_stages(self) -> None:
+        """Without sound the LLM's adapter is all that a stage can train."""
+        adapts = self.llm.adapter.kind != "none"
+        for stage, template in zip(self.stages, self.stage_templates, strict=False):
+            if template.takes_audio or stage.answer == "head" or (adapts and stage.train_adapter):
+                continue
+            why = "train_adapter is false" if adapts else "model.llm.adapter.kind is none"
+            raise UserError(
+                f"model.stages: a stage with the prompt '{template.name}', which takes no audio, trains nothing, as "
+                f"{why}: change that, or give the stage a prompt with audio."
+            )
 
     # -- what the model is made of --------------------------------------------------------------------------
 

@@ -7,6 +7,7 @@ import torch
 from lightning.pytorch import Trainer
 from lightning.pytorch.callbacks import Callback, EarlyStopping
 
+from emollm import factory
 from emollm.data.corpora import Ravdess
 from emollm.data.datamodule import EmotionData
 from emollm.data.features import FeatureCache
@@ -278,6 +279,22 @@ def test_precisions_that_would_coarsen_what_is_trained_are_refused(
 def test_a_run_without_an_end_is_refused(tiny_wavlm, tiny_llama, data, tmp_path):
     with pytest.raises(UserError, match="max_epochs"):
         fit(build(tiny_wavlm, tiny_llama), data, tmp_path, -1)
+
+
+@pytest.mark.parametrize(
+    ("train_adapter", "kind", "why"),
+    [(False, "lora", "train_adapter is false"), (True, "none", "model.llm.adapter.kind is none")],
+)
+def test_a_stage_that_trains_nothing_is_refused(train_adapter, kind, why):
+    stages = [{"epochs": 1}, {"epochs": 1, "prompt": "transcript", "train_adapter": train_adapter}]
+    with pytest.raises(UserError, match=f"model.stages: .*'transcript', which takes no audio.* {why}"):
+        factory.build("emotion_llm", {"stages": stages, "llm": {"adapter": {"kind": kind}}})
+
+
+def test_an_llm_without_adapter_is_not_fitted_to_words_alone(tiny_wavlm, tiny_llama, data, tmp_path):
+    llm = {"source": str(tiny_llama), "adapter": {"kind": "none"}}
+    with pytest.raises(UserError, match="Nothing is trained: choose an adapter"):
+        fit(build(tiny_wavlm, tiny_llama, llm=llm, prompt="transcript"), data, tmp_path, 1)
 
 
 @pytest.mark.parametrize(("epoch", "stage"), [(0, 0), (1, 0), (2, 1), (4, 1), (99, 1)])
