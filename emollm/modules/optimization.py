@@ -36,10 +36,11 @@ class Optimization:
 
 
 def part_of(name: str) -> str:
-    """Which part a parameter belongs to, by its name: ``adapter``, ``backbone`` or ``own``."""
-    if ".llm." in f".{name}":
+    """Which part a parameter of a speech LLM or a probe belongs to: ``adapter``, ``backbone`` or ``own``."""
+    # From the front: an interface may call a part of its own llm or backbone.
+    if name.startswith("model.llm."):
         return "adapter"
-    return "backbone" if ".backbone." in f".{name}" else "own"
+    return "backbone" if name.startswith(("model.audio.backbone.", "backbone.")) else "own"
 
 
 def parameter_groups(module: nn.Module, optimization: Optimization) -> list[dict[str, Any]]:
