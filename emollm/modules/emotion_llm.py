@@ -132,8 +132,8 @@ class EmotionLLM(ListeningLLM):
                 continue
             why = "train_adapter is false" if adapts else "model.llm.adapter.kind is none"
             raise UserError(
-                f"model.stages: a stage with the prompt '{template.name}', which takes no audio, trains nothing, as "
-                f"{why}: change that, or give the stage a prompt with audio."
+                f"model.stages: a stage with the prompt '{template.name}', which takes no audio, trains nothing, "
+                f"as {why}: change that, or give the stage a prompt with audio."
             )
 
     # -- what the model is made of --------------------------------------------------------------------------
