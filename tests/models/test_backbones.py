@@ -316,3 +316,8 @@ def test_nothing_heavy_at_import():
     code = "import sys, emollm.models.backbones, emollm.models.interfaces; print('transformers' in sys.modules)"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
     assert done.stdout.strip() == "False", done.stderr
+
+
+def test_padding_is_refused_where_the_backbone_is_not_whisper(tiny_hubert):
+    with pytest.raises(UserError, match="backbone.whisper_padding is 30s, .* 'hubert': only Whisper is padded"):
+        load_backbone(BackboneSpec(str(tiny_hubert), whisper_padding="30s"))

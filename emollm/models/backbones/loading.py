@@ -44,6 +44,11 @@ def load_backbone(spec: BackboneSpec) -> Backbone:
                 f"backbone.source '{spec.source}' is a model of type '{family}'; "
                 f"choose one of these types: {', '.join(FAMILIES)}."
             )
+        if spec.whisper_padding != "none" and family != "whisper":
+            raise UserError(
+                f"backbone.whisper_padding is {spec.whisper_padding}, and '{spec.source}' is of type '{family}': "
+                "only Whisper is padded, set it to none."
+            )
         backbone = FAMILIES[family](path, AutoConfig.from_pretrained(path), spec)
     if spec.trim_db is not None:
         if spec.trim_db <= 0:
