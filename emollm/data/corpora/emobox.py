@@ -20,6 +20,7 @@ from emollm.data.corpora.emovo import Emovo
 from emollm.data.corpora.esd import Esd
 from emollm.data.corpora.faults import Faults
 from emollm.data.corpora.files import find_table, sound_files, stem_of
+from emollm.data.corpora.meld import innermost_part, part_of_folder
 from emollm.data.corpora.ravdess import Ravdess
 from emollm.data.corpora.savee import Savee
 from emollm.data.corpora.shemo import Shemo
@@ -35,6 +36,7 @@ _PARTS = {"train": "train", "valid": "validation", "test": "test"}
 _NAMED: dict[str, type[FileNameCorpus]] = {
     reader.name: reader for reader in (Ased, CremaD, Emodb, Emovo, Esd, Ravdess, Savee, Shemo, Tess, Urdu)
 }
+_SPEAKERS = "data.seg.wrd.stm"
 _IEMOCAP = re.compile(r"Ses(?P<session>\d\d)[FM]_\w+_(?P<letter>[FM])\w*\d+")
 # Keys may hold blanks (RESD); behind them comes the channel.
 _SPOKEN = re.compile(r"(?P<key>.+?) \d+ .*<id=.*,spk=(?P<speaker>[^,>]*),emotion=")
@@ -124,13 +126,10 @@ class EmoBox(Corpus):
         labels = None
         with faults.gather():
             labels = _label_map(folder)
-        speakers = _speakers(folder / "data.seg.wrd.stm")
-        stems = Counter(
-            stem_of(PurePosixPath(wav)) for wav in {record.values["wav"] for record in records.values()}
-        )
-        repeated = {stem for stem, count in stems.items() if count > 1}
+        speakers = _speakers(folder / _SPEAKERS)
         place = locate(self.audio) if self.audio else folder.parent.parent
-        find = _Finder(place, repeated if self.audio else None, self._identify)
+        listed = {record.values["wav"] for record in records.values()}
+        find = _Finder(place, listed if self.audio else None, self._identify)
         chosen = [record for record in records.values() if self.fold in record.parts]
         order = list(_PARTS)
         chosen.sort(key=lambda record: order.index(record.parts[self.fold]))
@@ -139,6 +138,13 @@ class EmoBox(Corpus):
             with faults.gather():
                 rows.append(self._utterance(record, labels, speakers, find))
         faults.check()
+        unknown = sum(row.speaker is None for row in rows)
+        if unknown and not (folder / _SPEAKERS).is_file():
+            warnings.warn(
+                f"{folder} has no {_SPEAKERS}: the speakers of {unknown} utterances are unknown; take the folder "
+                "data of EmoBox as it is.",
+                stacklevel=2,
+            )
         return UtteranceTable(rows)
 
     def _utterance(
@@ -194,26 +200,53 @@ class EmoBox(Corpus):
 
 
 class _Finder:
-    """From a path as EmoBox writes it to the recording: at that place, else by name below the folder."""
+    """From a path as EmoBox writes it to the recording: at that place, else by name below the folder.
 
-    def __init__(self, root: Path, repeated: set[str] | None, identify: Callable[[PurePath], str]) -> None:
+    By name only what can be no other recording is taken: better a missing file, which the validator names. Never
+    may it lie in a folder that the lists know of other recordings only. Where names recur (MEAD has a 001 of every
+    speaker, emotion and level), it must lie in all folders that tell recordings apart.
+    """
+
+    def __init__(self, root: Path, listed: set[str] | None, identify: Callable[[PurePath], str]) -> None:
         self.root = root
         self.identify = identify
-        # Names that the lists have more than once: MELD has three dia0_utt0. None: names are not searched for.
-        self.repeated = repeated
-        self._index: dict[str, list[Path]] | None = None
+        self.by_name = listed is not None
+        self._places = Counter((identify(root / _posix(wav)), _folders(_posix(wav))) for wav in listed or ())
+        self._known = frozenset(folder for _, folders in self._places for folder in folders)
+        recur = len({name for name, _ in self._places}) < len(self._places)
+        everywhere = frozenset.intersection(*(folders for _, folders in self._places)) if recur else self._known
+        self._telling = self._known - everywhere
+        self._index: dict[str, list[tuple[Path, frozenset[str]]]] | None = None
 
     def __call__(self, written: str) -> Path:
-        path = self.root / written.replace("\\", "/")
-        if self.repeated is None or path.exists():
+        path = self.root / _posix(written)
+        if not self.by_name or path.exists():
             return path
         if self._index is None:
             self._index = {}
             for sound in sound_files(self.root):
-                self._index.setdefault(self.identify(sound), []).append(sound)
-        found = max(self._index.get(self.identify(path), []), key=lambda other: _common(path, other), default=path)
-        # The clip of another part would be a wrong one; better a missing file, which the validator names.
-        return path if path.stem in self.repeated and not _common(path, found) else found
+                place = sound, _folders(sound.relative_to(self.root))
+                self._index.setdefault(self.identify(sound), []).append(place)
+        name, own = self.identify(path), _folders(_posix(written))
+        if self._places[name, own] > 1:  # nothing but case or suffix tells them apart
+            return path
+        fitting = [
+            sound
+            for sound, folders in self._index.get(name, [])
+            if own & self._telling <= folders and folders & self._known <= own
+        ]
+        return max(fitting, key=lambda other: _common(path, other), default=path)
+
+
+def _posix(written: str) -> PurePosixPath:
+    return PurePosixPath(written.replace("\\", "/"))
+
+
+def _folders(path: PurePath) -> frozenset[str]:
+    """The folders of a path in lower case; of those that say train, dev or test the innermost, as that word."""
+    names = parts_of(path)[:-1]
+    others = (name.casefold() for name in names if part_of_folder(name) is None)
+    return frozenset(others) | frozenset(filter(None, [innermost_part(names)]))
 
 
 def _facts(record: _Record) -> list[Any]:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import re
 import warnings
+from collections.abc import Sequence
+from functools import lru_cache
 from pathlib import Path
 
 from emollm.data.audio import AudioError, duration
@@ -180,7 +182,7 @@ def _clips(folder: Path) -> dict[Clip, Path]:
     unplaced = 0
     for path in sound_files(folder):
         match = _CLIP.fullmatch(stem_of(path))
-        part = next(filter(None, map(_part_of_folder, reversed(parts_of(path.relative_to(folder))[:-1]))), None)
+        part = innermost_part(parts_of(path.relative_to(folder))[:-1])
         if match and part:
             found.setdefault((part, int(match[1]), int(match[2])), path)
         unplaced += bool(match and not part)
@@ -193,7 +195,13 @@ def _clips(folder: Path) -> dict[Clip, Path]:
     return found
 
 
-def _part_of_folder(name: str) -> str | None:
+def innermost_part(folders: Sequence[str]) -> str | None:
+    """What the last of a path's folders that says train, dev or test says."""
+    return next(filter(None, map(part_of_folder, reversed(folders))), None)
+
+
+@lru_cache  # of thousands of clips in the same few folders
+def part_of_folder(name: str) -> str | None:
     """By the beginnings of words, also in camel case: ``testset`` is test, ``latest`` is not."""
     words = [word.casefold() for word in re.findall(r"[A-Z]?[a-z]+|[A-Z]+(?![a-z])", name)]
     for part, known in _WORDS.items():

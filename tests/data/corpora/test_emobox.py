@@ -110,6 +110,64 @@ def test_meld_names_repeat_between_parts(tmp_path):
     assert table.values("speaker") == ["The-Interviewer", None, None]
 
 
+def test_melds_own_layout_and_a_clip_of_another_part(tmp_path):
+    """dia93_utt5 is in one list only, and yet a file of that name elsewhere is another clip."""
+    data = tmp_path / "data"
+    wavs = [f"downloads/meld/train/train_splits/{name}.mp4" for name in ("dia0_utt0", "dia93_utt5")]
+    test = line("meld-dia0_utt0-test", "downloads/meld/output_repeated_splits_test/dia0_utt0.mp4", "anger")
+    train = "".join(line(f"meld-{number}-train", wav, "joy") for number, wav in enumerate(wavs))
+    save_fold(data, "meld", 1, train=train, test=test)
+    clips = ("train/dia0_utt0.wav", "dev/dia0_utt0.wav", "test/dia0_utt0.wav", "test/dia93_utt5.wav")
+    root = plant(tmp_path / "mine", *clips)
+    first, missing, tested = EmoBox(str(data), "meld", audio=root).read().values("path")
+    assert (first, tested) == (tmp_path / "mine" / clips[0], tmp_path / "mine" / clips[2])
+    assert missing == tmp_path / "mine" / wavs[1], "for the validator to name"
+
+
+def mead(speaker, emotion, number):
+    wav = f"downloads/mead/{speaker}/audio/{emotion}/level_1/{number:03}.m4a"
+    return line(f"mead-{speaker}-{emotion}-{number}", wav, emotion)
+
+
+@pytest.mark.parametrize(
+    ("planted", "found"),
+    [
+        (["W019/neutral/level_1/001.wav", "M003/neutral/level_1/001.wav"], "M003/neutral/level_1/001.wav"),
+        (["m003/neutral/level_1/001.wav"], "m003/neutral/level_1/001.wav"),
+        (["W019/neutral/level_1/001.wav"], None),
+        (["M003/angry/level_1/001.wav"], None),
+        (["W009/neutral/level_1/001.wav", "neutral/level_1/001.wav"], None),
+        (["W019/angry/level_1/002.wav", "W009/angry/level_1/002.wav"], None),
+    ],
+    ids=["as it is", "in another case", "another speaker", "another emotion", "a speaker in no list", "a 002"],
+)
+def test_a_missing_recording_is_not_another_speakers_of_that_name(tmp_path, planted, found):
+    data = tmp_path / "data"
+    train = mead("M003", "neutral", 1) + mead("M003", "angry", 1) + mead("M003", "angry", 2)
+    save_fold(data, "mead", 1, train=train, test=mead("W019", "neutral", 1))
+    table = EmoBox(str(data), "mead", audio=plant(tmp_path / "MEAD", *planted)).read()
+    path = {row.id: row.path for row in table}["mead-M003-neutral-1"]
+    assert path == tmp_path / "MEAD" / (found or "downloads/mead/M003/audio/neutral/level_1/001.m4a")
+    once = {row.id: row.path for row in table}["mead-M003-angry-2"]
+    assert not once.exists(), "in one list only, and the file of that name is another speaker's"
+
+
+def test_folders_of_speakers_that_only_case_tells_apart(tmp_path):
+    train, test = (line(f"x-{speaker}", f"downloads/x/{speaker}/001.wav", "joy") for speaker in ("ab", "AB"))
+    save_fold(tmp_path / "data", "x", 1, train=train, test=test)
+    table = EmoBox(str(tmp_path / "data"), "x", audio=plant(tmp_path / "mine", "Ab/001.wav")).read()
+    assert not any(row.path.exists() for row in table)
+
+
+def test_speakers_that_nothing_names_are_told(emodb, tmp_path, recwarn):
+    assert EmoBox(str(emodb), "emodb").read().values("speaker") == ["03", "16"]
+    assert not recwarn, "names tell them"
+    save(tmp_path / "data/mead/label_map.json", json.dumps({"neutral": "Neutral"}))
+    save_fold(tmp_path / "data", "mead", 1, train=mead("M003", "neutral", 1), test=mead("W019", "neutral", 1))
+    with pytest.warns(UserWarning, match=r"mead has no data\.seg\.wrd\.stm: the speakers of 2 utterances"):
+        assert EmoBox(str(tmp_path / "data"), "mead").read().values("speaker") == [None, None]
+
+
 def test_the_speaker_of_iemocap_is_the_last_letter(tmp_path):
     """EmoBox's own table says Ses01F, who wore the markers."""
     key = "iemocap-Ses01F_impro01_M003"
