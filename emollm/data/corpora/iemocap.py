@@ -39,9 +39,13 @@ _TURN = re.compile(
     r"\s+\[(?P<v>[\d.-]+), *(?P<a>[\d.-]+), *(?P<d>[\d.-]+)\]"
 )
 _EXAMPLE = "[6.2901 - 8.2357] Ses01F_impro01_F000 neu [2.5000, 2.5000, 2.5000]"
+_VOTE_EXAMPLE = "C-E2: Neutral; ()"
 _DIALOGUE = re.compile(r"Ses\d\d[FM]_\w+\.txt", re.IGNORECASE)
 _SOUND = re.compile(r"Ses\d\d[FM]_\w+_[FM]\w*\d+", re.IGNORECASE)
 _JUDGED = re.compile(r"C\W{1,3}(?P<who>[A-Z]+)\d*\s*:\s*(?P<emotions>[^(]*)")
+# Means over the annotators are in a turn's own line, so single ratings (A-E3: val 3; …) are passed over.
+_RATED = re.compile(r"A\W{1,3}[A-Z]+\d*\s*:")
+_BELONGS = re.compile(r"[AC]\W{0,3}[EFM]\d")  # a vote or rating of the turn above, however it goes on
 _TEXT = re.compile(r"(?P<id>Ses\d\d[FM]_\w+)\s*\[[\d. -]+\]\s*:\s*(?P<text>.*)")
 
 _TEXT_EXAMPLE = "Ses01F_impro01_F000 [006.2901-008.2357]: Excuse me."
@@ -103,6 +107,7 @@ class Iemocap(Corpus):
         faults = Faults()
         texts: dict[str, str] = {}
         odd: list[str] = []
+        astray: list[str] = []
         for file in transcriptions:
             with faults.gather():
                 texts |= dict(_texts(file, odd))
@@ -112,7 +117,7 @@ class Iemocap(Corpus):
         rows: list[Utterance] = []
         for file in evaluations:
             with faults.gather():
-                turns = sorted(_turns(file, faults), key=lambda turn: (turn.start, turn.id))
+                turns = sorted(_turns(file, faults, astray), key=lambda turn: (turn.start, turn.id))
                 for position, turn in enumerate(turns):
                     path = file.parent.parent.parent / "sentences" / "wav" / stem_of(file) / f"{turn.id}.wav"
                     # Where recordings are at all, one that is missing is for the validator to name.
@@ -129,6 +134,12 @@ class Iemocap(Corpus):
             odd,
             f"{self.name}: lines of transcriptions begin with a turn's name and are no transcript",
             f"write them as {_TEXT_EXAMPLE}",
+        )
+        tell_left_out(
+            astray,
+            f"{self.name}: lines of evaluations are neither turns nor votes or ratings of the turn above, and are "
+            "left out",
+            f"write turns as {_EXAMPLE}, votes as {_VOTE_EXAMPLE}",
         )
         tell_left_out(
             [row.id for row in rows if row.transcript is None] if texts else [],
@@ -228,32 +239,43 @@ def _utterance(turn: _Turn, position: int, dialogue: str, path: Path | None, tex
     )
 
 
-def _turns(file: Path, faults: Faults) -> list[_Turn]:
+def _turns(file: Path, faults: Faults, astray: list[str]) -> list[_Turn]:
+    """The turns of a dialogue with their votes; lines that are nothing known are added to ``astray``.
+
+    What stands below such a line may be of a turn whose own line it was, so it is not given to the turn above.
+    """
     turns: list[_Turn] = []
+    current: _Turn | None = None
     known = len(faults.found)
     for number, line in enumerate(read_text(file).split("\n"), 1):
         line = line.strip()
+        where = f"{file}, line {number}"
         if line.startswith("[") or (_SOUND.search(line) and not line.startswith("%")):
-            turn = _turn(line)
+            current = turn = _turn(line)
             if turn is None:
-                faults.add(f"{file}, line {number}: '{line:.60}' is no turn, which looks like {_EXAMPLE}.")
+                faults.add(f"{where}: '{line:.60}' is no turn, which looks like {_EXAMPLE}.")
             elif turn.label not in _LABELS:
-                faults.add(
-                    f"{file}, line {number}: {turn.id} is labelled '{turn.label}', none of {', '.join(_LABELS)}."
-                )
+                faults.add(f"{where}: {turn.id} is labelled '{turn.label}', none of {', '.join(_LABELS)}.")
             elif not all(_SCALE[0] <= v <= _SCALE[1] for v in (turn.valence, turn.arousal, turn.dominance)):
                 faults.add(
-                    f"{file}, line {number}: {turn.id} has a valence, arousal or dominance that is not from 1 to "
-                    "5: correct it."
+                    f"{where}: {turn.id} has a valence, arousal or dominance that is not from 1 to 5: correct it."
                 )
             else:
                 turns.append(turn)
-        elif turns and (judged := _JUDGED.match(line)):
+        elif line.startswith("%") and _SOUND.search(line):  # a turn that somebody took out, with its votes
+            current = None
+            astray.append(where)
+        elif not line or line.startswith("%") or _RATED.match(line):
+            continue
+        elif current is not None and (judged := _JUDGED.match(line)):
             emotions = [canonical(word) for word in judged["emotions"].split(";") if word.strip()]
             if judged["who"] == "E":
-                turns[-1].votes.update(dict.fromkeys(emotions, 1.0))
+                current.votes.update(dict.fromkeys(emotions, 1.0))
             else:
-                turns[-1].own += emotions
+                current.own += emotions
+        else:
+            astray.append(where)
+            current = current if _BELONGS.match(line) else None
     if not turns and len(faults.found) == known:
         faults.add(f"{file} holds no turns, as {_EXAMPLE}.")
     return turns

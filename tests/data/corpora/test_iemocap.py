@@ -145,3 +145,37 @@ def test_what_transcriptions_and_names_do_not_tell(tmp_path, recwarn):
     assert any(f"are no transcript (1: {file}, line 4): write them as Ses01F" in text for text in said)
     assert any("turns have no transcript" in text and "(2: Ses01F_impro01_M000, " in text for text in said)
     assert any("(1: Ses03F_impro01_F002 in Ses01F_impro01.txt): correct" in text for text in said)
+
+
+FOUR = "4: {0}, line 11, {0}, line 12, {0}, line 13, …"
+
+
+@pytest.mark.filterwarnings("ignore:.*not of single turns")
+@pytest.mark.parametrize(
+    ("written", "otherwise", "lines", "votes"),
+    [
+        ("[7.5712 - 10.4750]\tSes01F", "7.5712 - 10.4750]\tSe01F", FOUR, 4),
+        ("[7.5712", "%[7.5712", FOUR, 4),
+        ("C-E3:\tNeutral; Frustration;", "C-E3\tNeutral; Frustration;", "1: {0}, line 5", 2),
+        ("C-E3:\tNeutral; Frustration;", "CE3:\tNeutral; Frustration;", "1: {0}, line 5", 2),
+    ],
+    ids=["a broken turn", "a turn taken out", "no colon", "no dash"],
+)
+def test_lines_that_are_nothing_known_are_told_and_votes_stay_with_their_turn(
+    tmp_path, recwarn, written, otherwise, lines, votes
+):
+    build(tmp_path)
+    file = tmp_path / BASE / "dialog/EmoEvaluation/Ses01F_impro01.txt"
+    save(file, EVALUATION.replace(written, otherwise))
+    table = Iemocap(str(tmp_path)).read()
+    said = [str(one.message) for one in recwarn if "neither turns nor votes" in str(one.message)]
+    assert len(said) == 1
+    assert f"({lines.format(file)}): write turns as [6.2901" in said[0]
+    woman = next(row for row in table if row.id == "Ses01F_impro01_F002")
+    assert sum(woman.votes.values()) == votes
+
+
+@pytest.mark.filterwarnings("ignore:.*not of single turns")
+def test_all_lines_of_the_true_layout_are_known(tmp_path, recwarn):
+    Iemocap(str(build(tmp_path))).read()
+    assert not [one for one in recwarn if "neither turns nor votes" in str(one.message)]
