@@ -46,7 +46,8 @@ _PARTITIONS = {"train": "train", "development": "validation", "validation": "val
     ("test1", "test2", "test3"), "test"
 )
 _SCALE = (0.0, 8.0)  # 1 to 7, and room for means that were rounded or scaled by hand
-_GENDERS = {"male": "male", "female": "female", "unknown": None, "nan": None, "": None}
+_NOTHING = ("", "nan", "n/a")  # the latter two as pandas writes an empty cell
+_GENDERS = {"male": "male", "female": "female", "unknown": None} | dict.fromkeys(_NOTHING)
 _COLUMNS = ("filename", "emoclass", "split_set")
 _OPTIONAL = ("EmoVal", "EmoAct", "EmoDom", "SpkrID", "Gender")
 # Below the root the owners keep labels of earlier releases, and recordings that they have withdrawn.
@@ -103,7 +104,7 @@ class MspPodcast(Corpus):
         texts = by_stem(
             path for path in visible_files(folder) if _is_transcript(path) and _is_current(path, folder)
         )
-        rows, listed = [], set()
+        rows, listed, unlabelled = [], set(), []
         table = read(file, _COLUMNS, faults)
         for line, row in table:
             with faults.gather():
@@ -112,6 +113,9 @@ class MspPodcast(Corpus):
                 values = _values(f"{file}, line {line}" if line else str(file), row)
                 if values["split"] == "test" and row["split_set"].casefold() != self.test.casefold():
                     continue
+                # The labels of Test3 are hidden, so there nothing is amiss.
+                if _is_unlabelled(row) and row["split_set"].casefold() != "test3":
+                    unlabelled.append(name)
                 # Where recordings are at all, one that is missing is for the validator to name.
                 path = sounds.get(name, folder / "Audios" / f"{name}.wav") if sounds else None
                 text = mend(read_text(texts[name])) if name in texts else None
@@ -140,6 +144,11 @@ class MspPodcast(Corpus):
             [row.id for row in rows if row.transcript is None] if texts else [],
             f"{self.name}: segments have no transcript below {folder}",
             "restore Transcripts/*.txt, or go on without",
+        )
+        tell_left_out(
+            unlabelled,
+            f"{self.name}: segments have no EmoClass in {file}, not even X, and count as without a label",
+            "restore their codes, or go on without",
         )
         strange = dict.fromkeys(row.get("gender", "") for _, row in table)
         tell_left_out(
@@ -188,6 +197,18 @@ def _is_transcript(path: Path) -> bool:
     return path.suffix.lower() == ".txt" and any("transcript" in name for name in folders)
 
 
+def _is_unlabelled(row: dict[str, str]) -> bool:
+    """Whether a row has no code at all, not even the one of no agreement."""
+    return row["emoclass"].casefold() in _NOTHING
+
+
+def _speaker(text: str) -> str | None:
+    """Whom SpkrID names; pandas writes whole numbers as 12.0 where some are missing."""
+    if text.casefold() in (*_NOTHING, "unknown"):
+        return None
+    return re.sub(r"(?<=\d)\.0+$", "", text)
+
+
 def _values(where: str, row: dict[str, str]) -> dict[str, Any]:
     """The fields of ``Utterance`` that a row tells.
 
@@ -195,8 +216,8 @@ def _values(where: str, row: dict[str, str]) -> dict[str, Any]:
         UserError: with all that is wrong with the row.
     """
     wrong = [] if row["filename"] else ["FileName is empty"]
-    code, partition = row["emoclass"].upper(), row["split_set"]
-    code = "" if code in ("NAN", "N/A") else code  # as pandas writes an empty cell
+    partition = row["split_set"]
+    code = "" if _is_unlabelled(row) else row["emoclass"].upper()
     split = _PARTITIONS.get(partition.casefold())
     if code and code not in _LABELS:
         wrong.append(f"EmoClass is '{row['emoclass']}', none of {', '.join(_LABELS)}")
@@ -213,10 +234,10 @@ def _values(where: str, row: dict[str, str]) -> dict[str, Any]:
             wrong.append(f"{column} is '{text}', which is no number from 1 to 7")
     if wrong:
         raise UserError(f"{where} ({row['filename']}): {'; '.join(wrong)}.")
-    speaker, gender = row.get("spkrid", ""), row.get("gender", "").lower()
+    gender = row.get("gender", "").lower()
     return {
         "label": _LABELS.get(code),
-        "speaker": None if speaker.casefold() in ("", "unknown") else speaker,
+        "speaker": _speaker(row.get("spkrid", "")),
         "corpus": MspPodcast.name,
         "language": "en",
         "gender": _GENDERS.get(gender),

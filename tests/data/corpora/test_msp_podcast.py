@@ -98,6 +98,26 @@ def test_lost_transcripts_and_misspelt_sexes_are_told(tmp_path, recwarn):
     assert any("and count as unknown (1: Mael)" in text for text in said)
 
 
+@pytest.mark.parametrize(
+    ("written", "speaker"),
+    [("nan", None), ("N/A", None), ("", None), ("unknown", None), ("12.0", "12"), ("12", "12")],
+)
+def test_speakers_as_pandas_writes_them(tmp_path, written, speaker):
+    save(tmp_path / "Labels/labels_consensus.csv", HEADER + ROWS.replace(",127,", f",{written},"))
+    assert MspPodcast(str(tmp_path)).read().values("speaker") == [speaker, speaker, None]
+
+
+@pytest.mark.parametrize("empty", ["", "nan", "N/A"])
+def test_segments_without_any_code_are_told(tmp_path, recwarn, empty):
+    save(tmp_path / "Labels/labels_consensus.csv", HEADER + ROWS)
+    for test in ("Test1", "Test3"):
+        MspPodcast(str(tmp_path), test=test).read()
+    assert not recwarn, "X is a code, and the labels of Test3 are hidden"
+    save(tmp_path / "Labels/labels_consensus.csv", HEADER + ROWS.replace(",U,", f",{empty},"))
+    with pytest.warns(UserWarning, match=r"have no EmoClass in .* \(1: MSP-PODCAST_0001_0019\): restore"):
+        assert MspPodcast(str(tmp_path)).read().values("label") == ["neutral", None, None]
+
+
 def test_other_partitions(tmp_path):
     save(tmp_path / "labels_consensus.csv", HEADER + ROWS)
     test2 = MspPodcast(str(tmp_path), test="Test2").read()[-1]
