@@ -24,11 +24,12 @@ _SENTENCES = 350
 # Each speaker's files are numbered through, 350 an emotion, in this order.
 _ORDER = ("neutral", "angry", "happy", "sad", "surprise")
 _MEN = {4, 5, 6, 8, 10, 11, 12, 13, 14, 20}
-_LINE = re.compile(r"\s*(?P<id>\d{4}_\d{6})\s+(?P<text>.*?)\s*")
+_LINE = re.compile(r"\s*(?P<id>\d{4}_\d{6})(?P<gap>\s+)(?P<rest>.*)")
 _ODD = re.compile(r"\s*\d{4}_(?!\d{6}\s)")  # it begins as a line with a recording's name does
-# What stands behind the text of a line: the emotion, after a tab or, in some files, a blank.
-_WORDS = "Neutral|Angry|Happy|Sad|Surprise|中立|生气|愤怒|快乐|开心|高兴|伤心|惊喜|惊讶"
-_EMOTION = re.compile(rf"(?:\t(?P<tabbed>[^\t]*)|\s+(?P<word>{_WORDS}))$")
+# In some files the emotion stands behind the text after a blank in place of a tab: a word behind the end of a
+# sentence, or the last word as it is.
+_AFTER_SENTENCE = re.compile(r"""(?<=[.!?。！？…"”’'])\s+(?P<word>\w+)\W*$""")
+_AT_END = re.compile(r"\s+(?P<word>\w+)$")
 _CHINESE = {
     "中立": "neutral",
     "生气": "angry",
@@ -97,17 +98,21 @@ class Esd(FileNameCorpus):
         names = [f"{speaker}.txt" for speaker in table.unique("speaker")]
         texts: dict[str, str] = {}
         said: dict[str, str] = {}
-        faults, odd = Faults(), []
+        faults, odd, unread = Faults(), [], []
         for file in find_files(self.folder(), *names):
             with faults.gather():
                 # Several files, English ones among them, were written in China on Windows.
                 lines = read_text(file, fallback="gb18030").split("\n")
                 odd += [f"{file}, line {n}" for n, line in enumerate(lines, 1) if _ODD.match(line)]
-                for line in filter(None, map(_LINE.fullmatch, lines)):
-                    emotion = _EMOTION.search(line["text"])
-                    texts[line["id"]] = mend(_EMOTION.sub("", line["text"]))
-                    if emotion and (word := (emotion["tabbed"] or emotion["word"] or "").strip()):
-                        said[line["id"]] = word
+                for number, match in enumerate(map(_LINE.fullmatch, lines), 1):
+                    if match is None:
+                        continue
+                    text, word, readable = _text_and_emotion(match["rest"], "\t" in match["gap"])
+                    texts[match["id"]] = mend(text)
+                    if word and readable:
+                        said[match["id"]] = word
+                    elif not readable:
+                        unread.append(f"{file}, line {number}")
         faults.check()
         root = self.folder()
         placed = table.map(lambda row: _with_folders(replace(row, transcript=texts.get(row.id) or None), root))
@@ -128,6 +133,12 @@ class Esd(FileNameCorpus):
             odd,
             f"{self.name}: lines of text files look like no other ones and are passed over",
             "write them as 0011_000351, a tab, the text",
+        )
+        tell_left_out(
+            unread,
+            f"{self.name}: lines of text files hold more than a text and an emotion, or an emotion's name that is "
+            "misspelt, and what stands behind the text is left out",
+            "write them as 0011_000351, a tab, the text, a tab, Angry",
         )
         self._tell_texts(placed, texts, said)
         return placed
@@ -154,15 +165,50 @@ class Esd(FileNameCorpus):
         )
 
 
+def _text_and_emotion(rest: str, tabbed: bool) -> tuple[str, str | None, bool]:
+    """What stands behind a recording's name: its text, the emotion, and whether all of that could be read.
+
+    Args:
+        rest: the line behind the name and what parts them.
+        tabbed: whether a tab does, so that one would stand before the emotion too.
+    """
+    cells = [_unquoted(cell.strip()) for cell in rest.split("\t") if cell.strip()]
+    if len(cells) == 1 and tabbed and _meant(cells[0]) in _ORDER:
+        return "", cells[0], True
+    if not cells:
+        return "", None, True
+    if len(cells) > 1:
+        return cells[0], cells[1], len(cells) == 2
+    for ending in (_AFTER_SENTENCE, _AT_END):
+        match = ending.search(cells[0])
+        if match is None:
+            continue
+        word, text = match["word"], cells[0][: match.start()]
+        # Behind a tab the last word of a sentence that goes on is its own: Tom is happy.
+        named = _meant(word) in _ORDER and (ending is _AFTER_SENTENCE or not tabbed or not word.islower())
+        if named:
+            return text, word, True
+        if ending is _AFTER_SENTENCE and _like(word):
+            return text, word, False
+    return cells[0], None, True
+
+
+def _unquoted(cell: str) -> str:
+    """A cell without the quotes that Excel puts around it; those within it are then doubled."""
+    within = cell[1:-1].replace('""', "")
+    whole = len(cell) > 1 and cell[0] == cell[-1] == '"' and '"' not in within
+    return cell[1:-1].replace('""', '"') if whole else cell
+
+
 def _meant(word: str) -> str:
     return _CHINESE.get(word, canonical(word))
 
 
-def _like(folder: str) -> list[str]:
-    """The emotion that a folder is almost called."""
-    if canonical(folder) in EMOTIONS:
+def _like(word: str) -> list[str]:
+    """The emotion that a folder is almost called, or a word almost is."""
+    if canonical(word) in EMOTIONS:
         return []
-    return get_close_matches(folder.casefold(), _ORDER, n=1, cutoff=0.75)
+    return get_close_matches(word.casefold(), _ORDER, n=1, cutoff=0.75)
 
 
 def _folders(path: Path, root: Path) -> Sequence[str]:

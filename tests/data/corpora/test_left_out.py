@@ -262,6 +262,33 @@ def test_texts_of_esd_that_say_another_emotion(tmp_path):
         assert Esd(root).read().values("label") == ["sad", "angry", "happy"]
 
 
+@pytest.mark.parametrize(
+    ("line", "text", "told"),
+    [
+        ("0011_000351 The nine eggs. Angry", "The nine eggs.", False),
+        ("0011_000351 The nine eggs. angry", "The nine eggs.", False),
+        ("0011_000351\tThe nine eggs. Anger", "The nine eggs.", False),
+        ("0011_000351 The nine eggs angry", "The nine eggs", False),
+        ("0011_000351 The nine eggs. Angry .", "The nine eggs.", False),
+        ("0011_000351 The nine eggs. Agnry", "The nine eggs.", True),
+        ("0011_000351\tThe nine eggs.\tAngry\tok", "The nine eggs.", True),
+        ("0011_000351\tThe nine eggs.\tAngry\t\t", "The nine eggs.", False),
+        ("0011_000351\t\tAngry", None, False),
+        ('0011_000351\t"The nine, eggs."\tAngry', "The nine, eggs.", False),
+        ('0011_000351\t"He said ""no"", then left."\tAngry', 'He said "no", then left.', False),
+        ('0011_000351\t"No" and "yes"\tAngry', '"No" and "yes"', False),
+        ("0011_000351\tTom is angry", "Tom is angry", False),
+        ("0011_000351 I said no. Go home.", "I said no. Go home.", False),
+    ],
+)
+def test_no_emotion_stays_in_a_text_of_esd(tmp_path, recwarn, line, text, told):
+    root = plant(tmp_path, "0011/Angry/0011_000351.wav")
+    save(tmp_path / "0011/0011.txt", f"{line}\r\n", "utf-16")
+    assert Esd(root).read().values("transcript") == [text]
+    said = [str(one.message) for one in recwarn if "have no transcript" not in str(one.message)]
+    assert [f"(1: {tmp_path / '0011/0011.txt'}, line 1)" in one for one in said] == [True] * told
+
+
 @pytest.mark.parametrize("part", ["", "train/"])
 def test_folders_of_esd_that_are_almost_emotions(tmp_path, part):
     root = plant(tmp_path, f"0011/Hapy/{part}0011_000401.wav")
