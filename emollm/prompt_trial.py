@@ -19,7 +19,7 @@ from emollm.data.refusals import refuse_empty, why_no_context
 from emollm.data.trained_on import refuse_heard
 from emollm.data.utterance import UtteranceTable
 from emollm.errors import UserError
-from emollm.evaluation.counts import FIGURES
+from emollm.evaluation.counts import FIGURES_OF_COUNTS
 from emollm.evaluation.frame import to_frame
 from emollm.models.prompts import PromptTemplate, load_template, shipped_templates
 from emollm.modules.emotion_llm import EmotionLLM
@@ -65,7 +65,7 @@ class PromptTrial:
         """What templates are ranked by: the figure by which the recipe chooses its best checkpoint, or UA."""
         callbacks = self._cli.trainer.callbacks
         monitor = next((str(c.monitor) for c in callbacks if isinstance(c, BestCheckpoint)), "")
-        return name if (name := monitor.removeprefix("val/")) in FIGURES else "ua"
+        return name if (name := monitor.removeprefix("val/")) in FIGURES_OF_COUNTS else "ua"
 
     @property
     def table(self) -> UtteranceTable:

@@ -33,7 +33,7 @@ class TrainingSummary(Callback):
             trainable_params=sum(p.numel() for p in parameters if p.requires_grad),
             total_bytes=sum(p.numel() * p.element_size() for p in parameters),
         )
-        text = ", ".join(f"{name} {value:.2f}" for name, value in estimate.items() if value is not None)
+        text = ", ".join(f"{name} {value:.2f}" for name, value in estimate.items())
         console.print(f"Memory estimate (GiB): {text}; activations come on top.", highlight=False, markup=False)
         data = trainer.datamodule
         speeds = ", ".join(f"{speed:g}" for speed in data.augmentation.speed)

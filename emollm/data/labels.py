@@ -150,8 +150,3 @@ class LabelSet:
 
     def __len__(self) -> int:
         return len(self.names)
-
-
-def label_set(spec: str | list[str]) -> list[str]:
-    """The names of a label set's labels, in order, from the name of the set or its labels."""
-    return list(LabelSet.parse(spec).names)

@@ -6,8 +6,8 @@ import numpy as np
 
 from emollm.metrics.stored import Counted
 
-FIGURES = ("wa", "ua", "macro_f1", "weighted_f1")
-"""Those that a confusion matrix gives."""
+FIGURES_OF_COUNTS = ("wa", "ua", "macro_f1", "weighted_f1")
+"""Those of ``emollm.metrics.FIGURES`` that a confusion matrix gives."""
 
 
 def cells(counted: Counted) -> np.ndarray:

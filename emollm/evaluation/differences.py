@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 import pandas as pd
 
-from emollm.evaluation.counts import FIGURES, confusions, figures
+from emollm.evaluation.counts import FIGURES_OF_COUNTS, confusions, figures
 from emollm.evaluation.intervals import LEVEL, clusters_of, draw
 from emollm.metrics.stored import count
 
@@ -53,11 +53,14 @@ def differences(
 
     def measured(counts: np.ndarray) -> dict[str, np.ndarray]:
         of = [figures(half.reshape(-1, len(labels), len(labels) + 1)) for half in np.split(counts, 2, axis=1)]
-        return {name: of[0][name] - of[1][name] for name in FIGURES}
+        return {name: of[0][name] - of[1][name] for name in FIGURES_OF_COUNTS}
 
     drawn = draw(units, np.ones(number), draws, np.random.default_rng(seed))
     whole, each, tail = measured(units.sum(0, keepdims=True)), measured(drawn), (1 - LEVEL) / 2
-    return {name: (float(whole[name][0]), *np.quantile(each[name], [tail, 1 - tail]).tolist()) for name in FIGURES}
+    return {
+        name: (float(whole[name][0]), *np.quantile(each[name], [tail, 1 - tail]).tolist())
+        for name in FIGURES_OF_COUNTS
+    }
 
 
 def _keys(rows: pd.DataFrame, more: Sequence[str]) -> pd.MultiIndex:

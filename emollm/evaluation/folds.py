@@ -9,7 +9,7 @@ from typing import Any
 import pandas as pd
 
 from emollm.errors import UserError
-from emollm.evaluation.counts import FIGURES
+from emollm.evaluation.counts import FIGURES_OF_COUNTS
 from emollm.metrics import from_predictions
 
 
@@ -35,7 +35,10 @@ def over_folds(frames: Mapping[str, pd.DataFrame], labels: Sequence[str]) -> dic
             results[fold] = from_predictions(frame, labels).overall
         except UserError as error:
             raise UserError(f"Fold {fold}: {error}") from error
-    figures = {name: _over({fold: getattr(result, name) for fold, result in results.items()}) for name in FIGURES}
+    figures = {
+        name: _over({fold: getattr(result, name) for fold, result in results.items()})
+        for name in FIGURES_OF_COUNTS
+    }
     return {**figures, "n": {fold: result.n for fold, result in results.items()}}
 
 

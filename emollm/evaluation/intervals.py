@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from emollm.evaluation.counts import FIGURES, cells, confusions, figures
+from emollm.evaluation.counts import FIGURES_OF_COUNTS, cells, confusions, figures
 from emollm.metrics.stored import Counted, count
 
 LEVEL = 0.95
@@ -35,7 +35,7 @@ class Intervals:
 
     def to_dict(self) -> dict[str, list[float]]:
         """The four intervals as lists, ready for JSON."""
-        return {name: list(getattr(self, name)) for name in FIGURES}
+        return {name: list(getattr(self, name)) for name in FIGURES_OF_COUNTS}
 
 
 def bootstrap(frame: pd.DataFrame, labels: Sequence[str], draws: int = 2000, seed: int = 0) -> Intervals:

@@ -102,11 +102,6 @@ class CausalLM(nn.Module):
         return min((size for size in sizes if isinstance(size, int) and size > 0), default=None)
 
     @property
-    def has_adapter(self) -> bool:
-        """Whether PEFT adapts this model."""
-        return hasattr(self.model, "peft_config")
-
-    @property
     def merged(self) -> bool:
         """Whether the adapter is folded into the frozen weights."""
         return self._merging.merged

@@ -15,7 +15,7 @@ from rich.markup import escape
 from rich.table import Table
 from rich.text import Text
 
-from emollm.evaluation.counts import FIGURES
+from emollm.evaluation.counts import FIGURES_OF_COUNTS
 from emollm.evaluation.summary import summarise
 from emollm.files import write_text
 from emollm.models.prompts import PromptTemplate
@@ -53,7 +53,11 @@ class Outcome:
     @property
     def spread(self) -> dict[str, dict[str, float | None]] | None:
         """Of each figure over the measured templates: mean, standard deviation (the sample's), least and most."""
-        return {name: _spread([row[name] for row in self.measured]) for name in FIGURES} if self.measured else None
+        return (
+            {name: _spread([row[name] for row in self.measured]) for name in FIGURES_OF_COUNTS}
+            if self.measured
+            else None
+        )
 
     @property
     def close(self) -> list[str]:
@@ -80,17 +84,17 @@ def outcome(
         frames: predictions by template.
         reasons: why there are none, by template.
         labels: the label set.
-        figure: what to rank by, one of ``emollm.evaluation.counts.FIGURES``.
+        figure: what to rank by, one of ``emollm.evaluation.counts.FIGURES_OF_COUNTS``.
     """
     over, rows = "", []
     for template in templates:
         row: Row = {"way": way, "rank": None, "template": template.name, "n": None}
-        row |= {f"{name}{end}": None for name in FIGURES for end in ("", "_low", "_high")}
+        row |= {f"{name}{end}": None for name in FIGURES_OF_COUNTS for end in ("", "_low", "_high")}
         if template.name in frames:
             summary = summarise(frames[template.name], labels)
             over = over or summary["intervals_over"]
             row["n"] = summary["result"]["n"]
-            for name in FIGURES:
+            for name in FIGURES_OF_COUNTS:
                 row[name] = summary["result"][name]
                 row[f"{name}_low"], row[f"{name}_high"] = summary["intervals"][name]
         rows.append({**row, "why_not": reasons.get(template.name), "about": template.about})

@@ -5,7 +5,7 @@ from collections import Counter
 import pandas as pd
 import pytest
 
-from emollm.data.labels import EMOTIONS, LABEL_SETS, LabelSet, canonical, label_set
+from emollm.data.labels import EMOTIONS, LABEL_SETS, LabelSet, canonical
 from emollm.errors import UserError
 
 
@@ -40,7 +40,6 @@ def test_named_sets_use_the_vocabulary(name):
     labels = LabelSet.parse(name)
     assert all(word in EMOTIONS for words in labels.members for word in words)
     assert LabelSet.parse(labels.spec) == labels
-    assert label_set(name) == list(labels.names)
 
 
 @pytest.mark.parametrize("written", ["yes,no", "[yes,no]", "[yes, 'no']", '["yes", no]'])
@@ -93,4 +92,4 @@ def test_wrong_sets_are_refused(spec, says):
 @pytest.mark.parametrize(("corpus", "name"), [("ravdess", "ravdess8"), ("emodb", "emodb7"), ("nemo", "nemo6")])
 def test_real_corpora_fit_their_sets(corpora_root, corpus, name):
     words = pd.read_csv(corpora_root / corpus / "metadata.csv", dtype=str)["emotion"].unique()
-    assert set(label_set(name)) == set(words)
+    assert set(LabelSet.parse(name).names) == set(words)

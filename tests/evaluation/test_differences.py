@@ -5,7 +5,7 @@ import pytest
 from sklearn import metrics as sk
 
 from emollm.evaluation import bootstrap, to_frame
-from emollm.evaluation.counts import FIGURES
+from emollm.evaluation.counts import FIGURES_OF_COUNTS
 from emollm.evaluation.differences import differences
 from emollm.metrics import from_predictions
 from tests.evaluation.made import LABELS, broken, made
@@ -32,7 +32,7 @@ def test_the_difference_is_that_of_the_figures(frame):
     other = better(frame, 0.3)
     found = differences(other, frame, LABELS)
     ours, theirs = (from_predictions(table, LABELS).overall for table in (other, frame))
-    for name in FIGURES:
+    for name in FIGURES_OF_COUNTS:
         value, low, high = found[name]
         assert value == pytest.approx(getattr(ours, name) - getattr(theirs, name))
         assert low < value < high

@@ -7,7 +7,7 @@ from sklearn import metrics as sk
 
 from emollm.errors import UserError
 from emollm.evaluation import bootstrap, to_frame
-from emollm.evaluation.counts import FIGURES, confusions, figures
+from emollm.evaluation.counts import FIGURES_OF_COUNTS, confusions, figures
 from emollm.evaluation.intervals import clusters_of
 from emollm.metrics import from_predictions
 from emollm.metrics.stored import count
@@ -30,7 +30,7 @@ def test_figures_of_many_matrices_are_those_of_each():
     every = figures(confusions(counted, groups, number))
     for index in range(number):
         one = from_predictions(frame[groups == index], LABELS).overall
-        for name in FIGURES:
+        for name in FIGURES_OF_COUNTS:
             assert every[name][index] == pytest.approx(getattr(one, name), abs=1e-12)
 
 
@@ -39,7 +39,7 @@ def test_a_label_that_nobody_has_is_left_out_as_everywhere():
     counted = count(frame, LABELS)
     got = figures(confusions(counted, np.zeros(len(frame), dtype=int), 1))
     want = from_predictions(frame, LABELS).overall
-    for name in FIGURES:
+    for name in FIGURES_OF_COUNTS:
         assert got[name][0] == pytest.approx(getattr(want, name)), name
 
 
@@ -65,7 +65,7 @@ def test_intervals_are_those_of_the_definition():
     frame = to_frame(rows, LABELS)
     want = slowly(frame, 800, np.random.default_rng(1))
     got = bootstrap(frame, LABELS, draws=20000)
-    for place, name in enumerate(FIGURES):
+    for place, name in enumerate(FIGURES_OF_COUNTS):
         width = want[1, place] - want[0, place]
         assert getattr(got, name) == pytest.approx(tuple(want[:, place]), abs=0.1 * width), name
 
@@ -126,7 +126,7 @@ def test_the_order_of_rows_and_the_memory_for_draws_play_no_part(monkeypatch):
 
 def test_perfect_answers_have_no_width():
     got = bootstrap(answers(np.ones(40, dtype=bool), ["a", "b"] * 20), ["sad", "happy"], draws=50)
-    assert got.to_dict() == {name: [1.0, 1.0] for name in FIGURES}
+    assert got.to_dict() == {name: [1.0, 1.0] for name in FIGURES_OF_COUNTS}
 
 
 def test_nothing_to_measure():
