@@ -7,7 +7,7 @@ import re
 import warnings
 from abc import ABC, abstractmethod
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from pathlib import Path, PurePath
 from typing import Any, ClassVar
 
@@ -69,6 +69,12 @@ class FileNameCorpus(Corpus):
     """One file name, shown to who pointed at a wrong folder."""
     published: int | None = None
     """How many recordings the owners distribute: who has more than a few of them, but not all, is told."""
+
+    speakers: ClassVar[Collection[str]] = ()
+    """Everybody who speaks in the corpus, where that is known for good: another speaker is a mistake in a name."""
+
+    speaker_folder: ClassVar[re.Pattern[str] | None] = None
+    """Fits the name of a folder that holds one speaker's recordings; its first group is the speaker."""
 
     folders_count: ClassVar[bool] = False
     """Whether a folder that is named as an emotion is believed before the file's own name."""
@@ -154,7 +160,31 @@ class FileNameCorpus(Corpus):
                 "and the name counts",
                 "move them, or correct their names",
             )
+        self._tell_speakers(table, folder)
         return table
+
+    def _tell_speakers(self, table: UtteranceTable, folder: Path) -> None:
+        """Warn of speakers whom the corpus does not have, and of recordings in another speaker's folder."""
+        tell_left_out(
+            [row.id for row in table if self.speakers and row.speaker not in self.speakers],
+            f"{self.name}: recordings below {folder} are named as of speakers whom the corpus does not have",
+            "correct their names",
+        )
+        tell_left_out(
+            [f"{row.id} in {place}" for row in table if (place := self._other_speaker(row, folder))],
+            f"{self.name}: recordings below {folder} lie in another speaker's folder than their name says, and "
+            "the name counts",
+            "move them, or correct their names",
+        )
+
+    def _other_speaker(self, row: Utterance, root: Path) -> str | None:
+        """The folder of another speaker in which a recording lies, if it does."""
+        if self.speaker_folder is None or row.path is None:
+            return None
+        known = {speaker.casefold() for speaker in self.speakers}
+        matches = (self.speaker_folder.fullmatch(name) for name in parts_of(row.path.relative_to(root))[:-1])
+        named = [match for match in matches if match and match[1].casefold() in known]
+        return named[-1][0] if named and named[-1][1].casefold() != (row.speaker or "").casefold() else None
 
 
 def _other_emotion(row: Utterance, root: Path) -> str | None:

@@ -59,6 +59,7 @@ class Emodb(FileNameCorpus):
     name = "emodb"
     language = "de"
     published = 535
+    speakers = _SPEAKERS.keys()
     pattern = re.compile(
         r"(?P<speaker>\d\d)(?P<sentence>[ab]\d\d)(?P<emotion>[A-Z])(?P<version>[a-z]?)", re.IGNORECASE
     )

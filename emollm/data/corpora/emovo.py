@@ -50,6 +50,8 @@ class Emovo(FileNameCorpus):
     name = "emovo"
     language = "it"
     published = 588
+    speakers = _AGES.keys()
+    speaker_folder = re.compile(r"([mf]\d)", re.IGNORECASE)
     pattern = re.compile(r"(?P<emotion>[a-z]+)-(?P<speaker>[mf]\d)-(?P<sentence>[a-z]\d)", re.IGNORECASE)
     example = "dis-f1-b1.wav"
 

@@ -62,6 +62,8 @@ class Esd(FileNameCorpus):
 
     name = "esd"
     folders_count = True
+    speakers = tuple(f"{number:04}" for number in range(1, 21))
+    speaker_folder = re.compile(r"(\d{4})")
     pattern = re.compile(r"(?P<speaker>\d{4})_(?P<number>\d{6})")
     example = "0011_000351.wav"
 

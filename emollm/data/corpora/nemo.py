@@ -44,6 +44,7 @@ class Nemo(FileNameCorpus):
     name = "nemo"
     language = "pl"
     published = 4481
+    speakers = _SPEAKERS.keys()
     pattern = re.compile(r"(?P<speaker>[A-Z]{2}\d)_(?P<emotion>[A-Z]+)_(?P<sentence>\d+)", re.IGNORECASE)
     example = "SM0_anger_77.wav"
 

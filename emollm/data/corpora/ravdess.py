@@ -47,6 +47,8 @@ class Ravdess(FileNameCorpus):
     name = "ravdess"
     language = "en"
     published = 1440
+    speakers = _FOLD_OF.keys()
+    speaker_folder = re.compile(r"Actor_(\d\d)", re.IGNORECASE)
     pattern = re.compile(
         r"(?P<modality>\d\d)-(?P<channel>\d\d)-(?P<emotion>[0-9A-Za-z]+)-(?P<intensity>\d\d)-(?P<sentence>\d\d)"
         r"-(?P<repetition>\d\d)-(?P<actor>\d\d)"

@@ -43,6 +43,8 @@ class Savee(FileNameCorpus):
     name = "savee"
     language = "en"
     published = 480
+    speakers = _SPEAKERS
+    speaker_folder = re.compile(r"([A-Z]{2})", re.IGNORECASE)
     pattern = re.compile(rf"(?P<speaker>{'|'.join(_SPEAKERS)})_(?P<emotion>[A-Z]+)(?P<number>\d\d)", re.IGNORECASE)
     example = "DC/a01.wav or DC_a01.wav"
 

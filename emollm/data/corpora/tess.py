@@ -28,6 +28,8 @@ class Tess(FileNameCorpus):
     name = "tess"
     language = "en"
     published = 2800
+    speakers = _AGES.keys()
+    speaker_folder = re.compile(r"([OY]AF)_.*", re.IGNORECASE)
     pattern = re.compile(r"(?P<speaker>[OY]AF?)_(?P<word>[A-Z]+)_(?P<emotion>[A-Z_ ]+)", re.IGNORECASE)
     example = "OAF_back_angry.wav"
 

@@ -9,6 +9,8 @@ from emollm.data.corpora import (
     Ased,
     CremaD,
     EmoBox,
+    Emodb,
+    Emovo,
     Esd,
     Iemocap,
     Meld,
@@ -78,6 +80,41 @@ def test_a_recording_in_the_folder_of_another_emotion_is_told(tmp_path, reader, 
     with pytest.warns(UserWarning, match=said):
         table = reader(plant(tmp_path, wrong, right)).read()
     assert table.values("label") == ["angry", "angry"]
+
+
+@pytest.mark.parametrize(
+    ("reader", "wrong", "right"),
+    [
+        (Ravdess, "Actor_02/03-01-05-01-01-01-03.wav", "Actor_02/03-01-05-01-01-01-02.wav"),
+        (Emovo, "f1/rab-m3-b2.wav", "M3/rab-m3-b1.wav"),
+        (Savee, "DC/JE_a01.wav", "DC/a01.wav"),
+        (Tess, "OAF_angry/YAF_back_angry.wav", "OAF_angry/OA_back_angry.wav"),
+        (Esd, "0011/Angry/0012_000351.wav", "0011/Angry/0011_000351.wav"),
+    ],
+)
+def test_a_recording_in_the_folder_of_another_speaker_is_told(tmp_path, recwarn, reader, wrong, right):
+    root = plant(tmp_path, wrong, right)
+    assert len(reader(root).read()) == 2
+    folder, name = wrong.split("/")[0], wrong.split("/")[-1].removesuffix(".wav")
+    (said,) = recwarn
+    assert f"the name counts (1: {name} in {folder}): move them" in str(said.message)
+
+
+@pytest.mark.parametrize(
+    ("reader", "wrong", "right"),
+    [
+        (Ravdess, "Actor_42/03-01-05-01-01-01-42.wav", "Actor_24/03-01-05-01-01-01-24.wav"),
+        (Emodb, "wav/30a01Wa.wav", "wav/03a01Wa.wav"),
+        (Emovo, "f7/rab-f7-b1.wav", "f3/rab-f3-b1.wav"),
+        (Esd, "0021/Angry/0021_000351.wav", "0020/Angry/0020_000351.wav"),
+        (Nemo, "samples/SM1_anger_1.wav", "samples/SM0_anger_1.wav"),
+    ],
+)
+def test_a_speaker_whom_a_corpus_does_not_have_is_told(tmp_path, recwarn, reader, wrong, right):
+    assert reader(plant(tmp_path, wrong, right)).read().values("label") == ["angry", "angry"]
+    (said,) = recwarn
+    name = wrong.split("/")[-1].removesuffix(".wav")
+    assert f"whom the corpus does not have (1: {name}): correct their names" in str(said.message)
 
 
 def test_what_text_files_of_esd_do_not_tell(tmp_path, recwarn):
