@@ -310,4 +310,4 @@ def test_recordings_are_labelled_32_at_a_time_on_a_gpu(asked, verb, device, size
     data = EmotionData(batch_size=asked)
     strategy = SimpleNamespace(root_device=torch.device(device))
     data.trainer = SimpleNamespace(state=SimpleNamespace(fn=verb), strategy=strategy)
-    assert data._size == size
+    assert data.size == size
