@@ -30,7 +30,7 @@ from emollm.prediction import Prediction, columns
 if TYPE_CHECKING:
     from emollm.modules.base import EmotionModule
 
-_LENGTHS = (0.1, 60.0)  # seconds: what data.min_seconds and data.max_seconds are by default
+_LENGTHS = (0.1, 60.0)  # seconds: as data.min_seconds and data.max_seconds are by default
 _TAKES = "give a folder, a file, a DataFrame, a list of paths, or a list of NumPy arrays of samples"
 
 
@@ -107,8 +107,10 @@ class Predictor:
         turns = USUAL_TURNS if self.module.turns is None else self.module.turns
         table, faults = with_context(recordings(given), turns), {}
         if "cues" in self.module.inputs:
-            table, faults = cued(table, Voices(SoundIndex()), 0.1, 60.0, 0)
-        dataset = UtteranceDataset(table, self.module.needs_audio, transcripts=self._transcripts, faults=faults)
+            table, faults = cued(table, Voices(SoundIndex()), *_LENGTHS, 0)
+        dataset = UtteranceDataset(
+            table, self.module.needs_audio, *_LENGTHS, transcripts=self._transcripts, faults=faults
+        )
         lengths = lengths_of(table, self.module.needs_audio, SoundIndex())
         for places in in_batches(range(len(table)), self.batch_size, lengths):
             yield places, dataset.__getitems__(places)

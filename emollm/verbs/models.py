@@ -10,10 +10,10 @@ from pathlib import Path
 from typing import Any
 
 from emollm.models.cache import cache_folder
+from emollm.models.families import AUDIO_FAMILIES
 from emollm.models.packaged import PACKAGED, converted_folder, find, is_installed, prepare
 from emollm.models.packaged_models import PackagedModel
 
-_AUDIO_TYPES = ("wavlm", "hubert", "wav2vec2", "data2vec-audio", "whisper")
 _EPILOG = "A local folder is as good as any model listed here: give its path wherever a name is asked for."
 
 
@@ -136,7 +136,7 @@ def _hub_row(name: str, folder: Path, size: int) -> Row:
     config = _read_json(folder / "config.json")
     model_type = config.get("model_type", "unknown")
     causal = any(name.endswith("ForCausalLM") for name in config.get("architectures") or [])
-    kind = "backbone" if model_type in _AUDIO_TYPES else "llm" if causal else "other"
+    kind = "backbone" if model_type in AUDIO_FAMILIES else "llm" if causal else "other"
     whole = bool(config) and _has_all_weights(folder)
     return Row(
         name=name,

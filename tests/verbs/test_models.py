@@ -9,6 +9,7 @@ from huggingface_hub import constants
 
 from emollm.errors import UserError
 from emollm.models import packaged
+from emollm.models.backbones.loading import FAMILIES
 from emollm.models.packaged import PACKAGED
 from emollm.verbs.models import main
 from tests.fake_weights import whisper_package
@@ -85,6 +86,14 @@ def test_hub_cache(fake, capsys):
     }
     assert rows["acme/whole"]["size_mb"] == 2
     assert "hf download acme/part" in rows["acme/part"]["fix"]
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_every_family_that_loads_is_listed_as_a_backbone(fake, capsys, family):
+    snapshot = fake / "hub" / "models--acme--one" / "snapshots" / ("a" * 40)
+    snapshot.mkdir(parents=True)
+    (snapshot / "config.json").write_text(json.dumps({"model_type": family}))
+    assert [row["kind"] for row in listed(capsys) if row["place"] == "hub cache"] == ["backbone"]
 
 
 def test_table_fits_a_narrow_terminal(monkeypatch, capsys, tmp_path):

@@ -10,16 +10,14 @@ from emollm.models.backbones.spec import BackboneSpec
 from emollm.models.backbones.ssl import load_ssl
 from emollm.models.backbones.wavlm import WavLMBackbone
 from emollm.models.backbones.whisper import load_whisper
+from emollm.models.families import AUDIO_FAMILIES
 from emollm.models.sources import readable_errors, resolve
 
-FAMILIES = {
+FAMILIES = dict.fromkeys(AUDIO_FAMILIES, load_ssl) | {
     "wavlm": partial(load_ssl, kind=WavLMBackbone),
-    "hubert": load_ssl,
-    "wav2vec2": load_ssl,
-    "data2vec-audio": load_ssl,
     "whisper": load_whisper,
 }
-"""A loader for each ``model_type`` of config.json; a new family needs a line here."""
+"""A loader for each of ``AUDIO_FAMILIES``; one that is not loaded as HuBERT is needs a line here too."""
 
 
 def load_backbone(spec: BackboneSpec) -> Backbone:
