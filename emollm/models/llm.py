@@ -203,7 +203,7 @@ def load_llm(spec: LLMSpec, device: torch.device = torch.device("cpu")) -> Causa
 
     Args:
         spec: which one, and how.
-        device: where it will be; it is loaded on the CPU.
+        device: where it will be; it is loaded on the CPU, but with quantization, which puts it on the GPU at once.
 
     Raises:
         UserError: when the weights cannot be had, or the adapter's targets are not in the model.

@@ -44,8 +44,8 @@ class Seen:
 class Probe(EmotionModule):
     """Logistic regression on mean and deviation over time of the backbone's layers, side by side.
 
-    The statistics are collected in one pass over the training part and standardised over all of it. Then L-BFGS
-    finds the minimum of
+    The statistics are collected in one pass over the training part (with ``data.mixing``, of as many utterances,
+    drawn with replacement) and standardised over all that was collected. Then L-BFGS finds the minimum of
 
         sum of the cross-entropies + ``l2`` / 2 · |weights|²,
 
