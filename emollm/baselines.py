@@ -68,11 +68,8 @@ def transcript_llm(module: EmotionModule) -> EmotionModule:
         for stage in module.recipe.get("stages") or []
         if stage.get("answer", "llm") == "llm"
     ]
-    words = {
-        "prompt": "transcript_form",
-        "stages": stages or None,
-        "transcript_dropout": 0.0,
-    }  # words are all it has
+    # Words are all it has: none are hidden from it.
+    words = {"prompt": "transcript_form", "stages": stages or None, "transcript_dropout": 0.0}
     return factory.build(module.method, {**module.recipe, **words})
 
 

@@ -96,9 +96,8 @@ class BestCheckpoint(Checkpoint):
         calibration, beside = calibrate(trainer.lightning_module, trainer.datamodule.parts.name), None
         if trainer.is_global_zero:
             beside = file_beside(Path(filepath))
-            beside.unlink(
-                missing_ok=True
-            )  # a run killed between the two leaves no weights with others' temperature
+            # A run that is killed between the two leaves no weights with the temperature of others.
+            beside.unlink(missing_ok=True)
         super()._save_checkpoint(trainer, filepath)
         if beside is not None and calibration is not None:
             calibration.write(beside)
