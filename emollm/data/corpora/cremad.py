@@ -10,7 +10,7 @@ from typing import Any
 from emollm.data.corpora.base import FileNameCorpus
 from emollm.data.corpora.faults import Faults
 from emollm.data.corpora.files import find_table, tell_left_out
-from emollm.data.corpora.rows import read_number, read_rows
+from emollm.data.corpora.rows import keep_first, read_number, read_rows, tell_contradictions
 from emollm.data.utterance import Utterance, UtteranceTable
 
 _LABELS = {"ANG": "angry", "DIS": "disgust", "FEA": "fear", "HAP": "happy", "NEU": "neutral", "SAD": "sad"}
@@ -154,6 +154,8 @@ def _read_votes(folder: Path, faults: Faults) -> dict[str, dict[str, float]]:
             "the first is used",
             "keep the column without a name, as the owners have it",
         )
+    majority: dict[str, dict[str, float]] = {}
+    contradicted: list[str] = []
     with faults.gather():
         if file := find_table(folder, "summaryTable.csv"):
             for line, row in read_rows(file, ("filename", "voicevote"), faults):
@@ -163,19 +165,26 @@ def _read_votes(folder: Path, faults: Faults) -> dict[str, dict[str, float]]:
                         f"{file}, line {line}: VoiceVote is '{row['voicevote']}', none of {', '.join(_VOTES)}."
                     )
                     continue
-                found.setdefault(_clip(row["filename"]), {_VOTES[code]: 1 / len(tied) for code in tied})
-    return found
+                voted = {_VOTES[code]: 1 / len(tied) for code in tied}
+                if not keep_first(majority, _clip(row["filename"]), voted):
+                    contradicted.append(f"{file}, line {line}")
+    tell_contradictions(contradicted, CremaD.name)
+    return majority | found
 
 
 def _read_actors(folder: Path, faults: Faults) -> dict[str, dict[str, Any]]:
     found: dict[str, dict[str, Any]] = {}
+    contradicted: list[str] = []
     with faults.gather():
         if file := find_table(folder, "VideoDemographics.csv"):
-            for _, row in read_rows(file, ("actorid", "age", "sex"), faults):
-                found[row["actorid"]] = {
+            for line, row in read_rows(file, ("actorid", "age", "sex"), faults):
+                actor = {
                     "gender": row["sex"].lower() or None,
                     "age": int(row["age"]) if row["age"].isdecimal() else None,
                     "race": row.get("race") or None,
                     "ethnicity": row.get("ethnicity") or None,
                 }
+                if not keep_first(found, row["actorid"], actor):
+                    contradicted.append(f"{file}, line {line}")
+    tell_contradictions(contradicted, CremaD.name)
     return found

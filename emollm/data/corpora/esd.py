@@ -12,7 +12,7 @@ from typing import Any
 from emollm.data.corpora.base import FileNameCorpus
 from emollm.data.corpora.faults import Faults
 from emollm.data.corpora.files import find_files, tell_left_out
-from emollm.data.corpora.rows import mend
+from emollm.data.corpora.rows import keep_first, mend, tell_contradictions
 from emollm.data.corpora.text import read_text
 from emollm.data.folders import parts_of
 from emollm.data.labels import EMOTIONS, canonical
@@ -100,7 +100,7 @@ class Esd(FileNameCorpus):
         names = [f"{speaker}.txt" for speaker in table.unique("speaker")]
         texts: dict[str, str] = {}
         said: dict[str, str] = {}
-        faults, odd, unread = Faults(), [], []
+        faults, odd, unread, contradicted = Faults(), [], [], []
         for file in find_files(self.folder(), *names):
             with faults.gather():
                 # Several files, English ones among them, were written in China on Windows.
@@ -109,12 +109,15 @@ class Esd(FileNameCorpus):
                 for number, match in enumerate(map(_LINE.fullmatch, lines), 1):
                     if match is None:
                         continue
+                    where = f"{file}, line {number}"
                     text, word, readable = _text_and_emotion(match["rest"], "\t" in match["gap"])
-                    texts[match["id"]] = mend(text)
+                    known = keep_first(texts, match["id"], mend(text))
                     if word and readable:
-                        said[match["id"]] = word
-                    elif not readable:
-                        unread.append(f"{file}, line {number}")
+                        known &= keep_first(said, match["id"], word)
+                    if not known:
+                        contradicted.append(where)
+                    if not readable:
+                        unread.append(where)
         faults.check()
         root = self.folder()
         placed = table.map(lambda row: _with_folders(replace(row, transcript=texts.get(row.id) or None), root))
@@ -142,6 +145,7 @@ class Esd(FileNameCorpus):
             "misspelt, and what stands behind the text is left out",
             "write them as 0011_000351, a tab, the text, a tab, Angry",
         )
+        tell_contradictions(contradicted, self.name)
         self._tell_texts(placed, texts, said)
         return placed
 

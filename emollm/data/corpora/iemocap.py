@@ -12,7 +12,7 @@ from pathlib import Path
 from emollm.data.corpora.base import FEW, Corpus
 from emollm.data.corpora.faults import Faults
 from emollm.data.corpora.files import archives, by_stem, or_unpack, sound_files, stem_of, tell_left_out
-from emollm.data.corpora.rows import mend
+from emollm.data.corpora.rows import keep_first, mend, tell_contradictions
 from emollm.data.corpora.text import read_text
 from emollm.data.folders import parts_of, visible_files
 from emollm.data.labels import EMOTIONS, canonical
@@ -108,9 +108,12 @@ class Iemocap(Corpus):
         texts: dict[str, str] = {}
         odd: list[str] = []
         astray: list[str] = []
+        contradicted: list[tuple[str, str]] = []
         for file in transcriptions:
             with faults.gather():
-                texts |= dict(_texts(file, odd))
+                for where, turn_id, text in _texts(file, odd):
+                    if not keep_first(texts, turn_id, text):
+                        contradicted.append((where, turn_id))
         # A file system may have changed the case of names, which never tells two turns apart.
         sounds = {stem.casefold(): path for stem, path in by_stem(sound_files(folder)).items()}
         heard = any(_SOUND.fullmatch(stem) for stem in sounds)
@@ -135,6 +138,8 @@ class Iemocap(Corpus):
             f"{self.name}: lines of transcriptions begin with a turn's name and are no transcript",
             f"write them as {_TEXT_EXAMPLE}",
         )
+        named = {row.id for row in rows}  # not what nobody judged: breaths and overlaps share names
+        tell_contradictions([where for where, turn_id in contradicted if turn_id in named], self.name)
         tell_left_out(
             astray,
             f"{self.name}: lines of evaluations are neither turns nor votes or ratings of the turn above, and are "
@@ -290,11 +295,11 @@ def _turn(line: str) -> _Turn | None:
     return _Turn(start, end, match["id"], match["label"].lower(), v, a, d)
 
 
-def _texts(file: Path, odd: list[str]) -> Iterator[tuple[str, str]]:
-    """Turn and transcript; what begins as a turn and goes on otherwise is added to ``odd``."""
+def _texts(file: Path, odd: list[str]) -> Iterator[tuple[str, str, str]]:
+    """Place, turn and transcript; what begins as a turn and goes on otherwise is added to ``odd``."""
     for number, line in enumerate(read_text(file).split("\n"), 1):
-        match = _TEXT.match(line.strip())
+        match, where = _TEXT.match(line.strip()), f"{file}, line {number}"
         if match:
-            yield match["id"], mend(match["text"])
+            yield where, match["id"], mend(match["text"])
         elif _SOUND.match(line.strip()):
-            odd.append(f"{file}, line {number}")
+            odd.append(where)

@@ -10,7 +10,7 @@ from typing import Any
 from emollm.data.corpora.base import FileNameCorpus
 from emollm.data.corpora.faults import Faults
 from emollm.data.corpora.files import find_table, stem_of, tell_left_out
-from emollm.data.corpora.rows import mend, read_rows
+from emollm.data.corpora.rows import keep_first, mend, read_rows, tell_contradictions
 from emollm.data.labels import canonical
 from emollm.data.utterance import Utterance, UtteranceTable
 
@@ -74,7 +74,20 @@ class Nemo(FileNameCorpus):
         # A Polish Windows saves a text in its own encoding.
         rows = read_rows(file, ("file_id", "raw_text"), faults, fallback="cp1250") if file else []
         faults.check()
-        texts = {stem_of(Path(row["file_id"])).casefold(): mend(row["raw_text"]) for _, row in rows}
+        said: dict[str, tuple[str, str]] = {}
+        tell_contradictions(
+            [
+                f"{file}, line {line}"
+                for line, row in rows
+                if not keep_first(
+                    said,
+                    stem_of(Path(row["file_id"])).casefold(),
+                    (mend(row["raw_text"]), canonical(row.get("emotion", ""))),
+                )
+            ],
+            self.name,
+        )
+        texts = {name: text for name, (text, _) in said.items()}
         table = super().read()
         heard = {row.id.casefold() for row in table}
         unheard = [row["file_id"] for _, row in rows if stem_of(Path(row["file_id"])).casefold() not in heard]

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from emollm.data.corpora.faults import Faults
+from emollm.data.corpora.files import tell_left_out
 from emollm.data.corpora.text import read_text
 from emollm.errors import UserError
 
@@ -157,6 +158,18 @@ def _parse(text: str, delimiter: str, **options: Any) -> Iterator[tuple[int, int
             before = reader.line_num
     except csv.Error as error:
         raise _Unreadable(before + 1, str(error)) from error
+
+
+def keep_first(found: dict[str, Any], key: str, value: Any) -> bool:
+    """Enter what a row says, unless an earlier one has its key; False where that one says something else."""
+    return bool(found.setdefault(key, value) == value)
+
+
+def tell_contradictions(places: Sequence[str], corpus: str) -> None:
+    """Warn of rows that say something else than earlier ones of the same key, as ``keep_first`` finds them."""
+    tell_left_out(
+        places, f"{corpus}: rows contradict earlier ones of the same name, which count", "remove one of the two"
+    )
 
 
 def read_number(text: str) -> float | None:

@@ -12,7 +12,7 @@ from typing import Any
 from emollm.data.corpora.base import FileNameCorpus
 from emollm.data.corpora.faults import Faults
 from emollm.data.corpora.files import find_table, stem_of, tell_left_out
-from emollm.data.corpora.rows import mend
+from emollm.data.corpora.rows import keep_first, mend, tell_contradictions
 from emollm.data.corpora.text import read_text
 from emollm.data.folders import visible_files
 from emollm.data.labels import canonical
@@ -63,10 +63,13 @@ class Shemo(FileNameCorpus):
         """
         faults = Faults()
         listed: dict[str, dict[str, Any]] = {}
+        contradicted: list[str] = []
         folder = self.folder()
         with faults.gather():
             if file := find_table(folder, "shemo.json", "modified_shemo.json"):
-                listed = dict(_listed(file, faults))
+                for name, facts in _listed(file, faults, contradicted):
+                    if not keep_first(listed, name, facts):
+                        contradicted.append(f"{file}, {name}")
         given = {name: facts.get("transcript") for name, facts in listed.items()}
         texts = {name: mend(text) for name, text in given.items() if isinstance(text, str)}
         for path in visible_files(folder):
@@ -75,6 +78,7 @@ class Shemo(FileNameCorpus):
                 with faults.gather():
                     texts[name] = mend(read_text(path, fallback="cp1256"))
         faults.check()
+        tell_contradictions(contradicted, self.name)
         table = super().read()
         there = set(table.values("id"))
         tell_left_out(
@@ -92,20 +96,32 @@ class Shemo(FileNameCorpus):
         return table.map(lambda row: replace(row, transcript=texts.get(row.id) or None))
 
 
-def _listed(file: Path, faults: Faults) -> Iterator[tuple[str, dict[str, Any]]]:
-    """Name of the recording and what is said of it: ``{"F21N37": {…}}``, or a list of ``{"id": "F21N37", …}``."""
+def _listed(file: Path, faults: Faults, contradicted: list[str]) -> Iterator[tuple[str, dict[str, Any]]]:
+    """Name of the recording and what is said of it: ``{"F21N37": {…}}``, or a list of ``{"id": "F21N37", …}``.
+
+    Names that an object has twice, with other content, are added to ``contradicted``: JSON's reader would take the
+    last in silence.
+    """
+
+    def once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+        found: dict[str, Any] = {}
+        contradicted.extend(f"{file}, {name}" for name, value in pairs if not keep_first(found, name, value))
+        return found
+
     try:
-        content = json.loads(read_text(file, fallback="cp1256"))
+        content = json.loads(read_text(file, fallback="cp1256"), object_pairs_hook=once)
     except json.JSONDecodeError as error:
         raise UserError(f"{file}, line {error.lineno}: not JSON ({error.msg}).") from error
     if isinstance(content, list) and content:
         named = [facts for facts in content if isinstance(facts, dict) and facts.get("id")]
         if len(named) < len(content):
             faults.add(f"{file}: {len(content) - len(named)} of {len(content)} entries have no id.")
-        content = {str(facts["id"]): facts for facts in named}
-    if not isinstance(content, dict):
+        entries = [(str(facts.pop("id")), facts) for facts in named]
+    elif isinstance(content, dict):
+        entries = list(content.items())
+    else:
         raise UserError(f"{file} must map names of recordings to objects with a transcript.")
-    for name, facts in content.items():
+    for name, facts in entries:
         if isinstance(facts, dict):
             yield stem_of(Path(name)).upper(), facts
         else:

@@ -347,3 +347,74 @@ def test_an_empty_part_of_emobox(tmp_path):
     save(folder / "mine_valid_fold_1.jsonl", "")
     with pytest.raises(UserError, match=r"^[^\n]*mine_test_fold_1\.jsonl is empty: take"):
         EmoBox(str(tmp_path / "data"), "mine").read()
+
+
+TEXT = "Session1/dialog/transcriptions/Ses01F_impro01.txt"
+TEXTS = "Ses01F_impro01_F001 [1.0-1.9]: {}\n"
+SHEMO = '"F21N37": {{"transcript": "{}"}}'
+
+
+@pytest.mark.parametrize(
+    ("reader", "sound", "table", "head", "row", "values", "place"),
+    [
+        (Iemocap, "x.txt", TEXT, "", TEXTS, ("Yes.", "No."), "line 2"),
+        (Esd, "0011/0011_000351.wav", "0011.txt", "", "0011_000351\t{}\tAngry\n", ("Yes.", "No."), "line 2"),
+        (
+            Nemo,
+            "SM0_anger_1.wav",
+            "data.tsv",
+            "file_id\traw_text\n",
+            "SM0_anger_1\t{}\n",
+            ("Nie", "Tak"),
+            "line 3",
+        ),
+        (Shemo, "F21N37.wav", "shemo.json", "", "", ("سلام", "جان"), "F21N37"),
+        (
+            CremaD,
+            "1001_IEO_NEU_XX.wav",
+            "VideoDemographics.csv",
+            "ActorID,Age,Sex\n",
+            "1001,{},Male\n",
+            ("51", "21"),
+            "line 3",
+        ),
+        (
+            CremaD,
+            "1001_IEO_NEU_XX.wav",
+            "summaryTable.csv",
+            "FileName,VoiceVote\n",
+            "1001_IEO_NEU_XX,{}\n",
+            ("N", "A"),
+            "line 3",
+        ),
+    ],
+)
+def test_rows_that_contradict_each_other_are_told(
+    tmp_path, recwarn, reader, sound, table, head, row, values, place
+):
+    root = plant(tmp_path, sound)
+    save(tmp_path / "Session1/dialog/EmoEvaluation/Ses01F_impro01.txt", TURN.format(1, "Sadness"))
+
+    def read(*said):
+        text = head + "".join(row.format(value) for value in said)
+        if table.endswith("json"):
+            text = "{" + ", ".join(SHEMO.format(value) for value in said) + "}"
+        save(tmp_path / table, text)
+        recwarn.clear()
+        rows = list(reader(root).read())
+        return rows, [str(one.message) for one in recwarn if "contradict" in str(one.message)]
+
+    first, silent = read(values[0], values[0])
+    assert not silent
+    again, said = read(*values)
+    assert again == first, "the first row counts"
+    assert len(said) == 1
+    assert f"which count (1: {tmp_path / table}, {place}): remove one of the two" in said[0]
+
+
+def test_a_list_of_shemo_that_names_a_recording_twice(tmp_path):
+    root = plant(tmp_path, "F21N37.wav")
+    rows = [{"id": name, "transcript": text} for name, text in (("F21N37", "سلام"), ("f21n37.wav", "جان"))]
+    save(tmp_path / "shemo.json", json.dumps(rows))
+    with pytest.warns(UserWarning, match=r"which count \(1: .*shemo\.json, F21N37\): remove"):
+        assert Shemo(root).read().values("transcript") == ["سلام"]
