@@ -38,7 +38,7 @@ from emollm.errors import UserError
 from emollm.factory import method_class
 from emollm.modules.base import EmotionModule
 from emollm.modules.processes import refuse_sharding
-from emollm.options import add_options, trainer_defaults
+from emollm.options import RUNS, add_options, trainer_defaults
 from emollm.quiet import hush
 
 _NEWEST = ("best", "last", "hpc")
@@ -111,7 +111,7 @@ class EmotionCLI(LightningCLI):
         config = self._get(self.config_init, "trainer")
         if self.datamodule.context is None and self.stored is not None:
             self.datamodule.context = self.stored.specification.get("context")
-        config["logger"] = self._same_folder(config["logger"])
+        config["logger"] = self._same_folder(_below(config["default_root_dir"], config["logger"]))
         # In a test, baselines are fitted for as long as the recipe was.
         if config["max_epochs"] is None and config["max_steps"] == -1:
             kwargs["max_epochs"] = sum(stage.epochs for stage in getattr(self.model, "stages", [])) or 10
@@ -297,3 +297,9 @@ def _without_none(values: Any) -> Any:
     if not isinstance(values, dict):
         return values
     return {key: _without_none(value) for key, value in values.items() if value is not None}
+
+
+def _below(root: str | None, logger: Any) -> Any:
+    """The logger that every verb has, in the folder that the trainer names, where none of its own is asked for."""
+    plain = isinstance(logger, TensorBoardLogger) and logger.save_dir == RUNS
+    return TensorBoardLogger(root, logger.name, logger._version) if root and plain else logger

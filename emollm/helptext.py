@@ -21,6 +21,8 @@ _SHORT = {
   --ckpt_path LAST.ckpt   go on where a run stopped
   --data.protocol.fold N  which fold is tested, and so not trained on
   --trainer.max_epochs N  passes, where the recipe's stages do not say
+  --trainer.default_root_dir FOLDER
+                          in the place of runs
 """,
     "validate": f"""emollm validate --config RECIPE.yaml --model PATH [options]: measure on the validation part.
 

@@ -71,13 +71,17 @@ def add_options(parser: LightningArgumentParser, verb: str, method: str) -> None
     parser.add_lightning_class_args(LastCheckpoint, "last")
 
 
+RUNS = "runs"
+"""Folder of all runs, where neither the trainer nor a logger names one."""
+
+
 def trainer_defaults(verb: str) -> dict[str, Any]:
     """Logger and callbacks of a verb, where a recipe names none."""
     if verb == "predict":
         return {"logger": False, "callbacks": []}
     logger = {
         "class_path": f"{TensorBoardLogger.__module__}.{TensorBoardLogger.__qualname__}",
-        "init_args": {"save_dir": "runs", "name": verb},
+        "init_args": {"save_dir": RUNS, "name": verb},
     }
     callbacks = [TrainingSummary()] if verb == "fit" else []
     # TrainingSummary prints a table of its own.

@@ -330,6 +330,22 @@ def test_a_run_that_is_asked_to_end_ends_and_goes_on(small_run, tmp_path, capsys
     assert ended.value.code == 143
 
 
+def test_everything_goes_below_the_folder_that_the_trainer_names(small_run, tmp_path):
+    args = ["--config", str(small_run.config), "--trainer.default_root_dir", str(tmp_path / "mine")]
+    assert main(["fit", *args]) == 0
+    best = tmp_path / "mine" / "fit" / "version_0" / "checkpoints" / "best.ckpt"
+    assert best.is_file()
+    assert main(["fit", *args, "--trainer.max_epochs", "2", "--ckpt_path", str(best.with_name("last.ckpt"))]) == 0
+    assert (
+        main(["test", *args, "--ckpt_path", str(best), "--trainer.logger.save_dir", str(tmp_path / "other")]) == 0
+    )
+    assert [path.name for path in (tmp_path / "mine").iterdir()] == ["fit"]
+    assert [path.name for path in (tmp_path / "mine" / "fit").iterdir()] == [
+        "version_0"
+    ]  # resumed in its own folder
+    assert (tmp_path / "other" / "test" / "version_0" / "report.html").is_file()
+
+
 def test_a_full_disk_is_one_sentence(small_run, tmp_path, capsys, monkeypatch):
     def full(self, rows):
         raise OSError(errno.ENOSPC, "No space left on device")
