@@ -10,12 +10,14 @@ from pathlib import Path
 import pandas as pd
 import pytest
 import soundfile
+import torch
 import yaml
 
 from emollm import cli, factory
 from emollm.__main__ import main
 from emollm.arguments import in_turn
 from emollm.callbacks.writer import PredictionWriter
+from emollm.models.interfaces import MLPInterface
 from tests.conftest import REPOSITORY
 from tests.fake_corpus import tone
 from tests.small import run
@@ -344,6 +346,26 @@ def test_everything_goes_below_the_folder_that_the_trainer_names(small_run, tmp_
         "version_0"
     ]  # resumed in its own folder
     assert (tmp_path / "other" / "test" / "version_0" / "report.html").is_file()
+
+
+class Stepped(MLPInterface):
+    """One that computes its places anew wherever it is made."""
+
+    def __init__(self, input_dim, output_dim):
+        super().__init__(input_dim, output_dim, hidden=8)
+        self.register_buffer("steps", torch.arange(5.0), persistent=False)
+
+    def embed(self, features, mask):
+        return super().embed(features + self.steps.sum(), mask)
+
+
+def test_an_interface_of_ones_own_may_hold_what_is_not_kept(small_run, tmp_path):
+    mine = ["--config", str(small_run.config), "--model.interface", "tests.test_cli.Stepped"]
+    root = ["--trainer.default_root_dir", str(tmp_path)]
+    assert main(["fit", *mine, *root]) == 0
+    best = tmp_path / "fit" / "version_0" / "checkpoints" / "best.ckpt"
+    assert not [name for name in torch.load(best, weights_only=True)["state_dict"] if name.endswith("steps")]
+    assert main(["validate", *mine, *root, "--ckpt_path", str(best)]) == 0
 
 
 def test_a_full_disk_is_one_sentence(small_run, tmp_path, capsys, monkeypatch):

@@ -48,10 +48,10 @@ class StoredModule(LightningModule, ABC):
         return dict(self.recipe or {})
 
     def trained_names(self) -> set[str]:
-        """Names of the trained weights, and of buffers that training changes."""
+        """Names of the trained weights, and of buffers that training changes and that are kept."""
         trained = {name for name, parameter in self.named_parameters() if parameter.requires_grad}
         buffers = {name for name, _ in self.named_buffers() if part_of(name) == "own"}
-        return trained | {name for name in buffers if not name.startswith("metrics.")}
+        return trained | {name for name in buffers & set(self.state_dict()) if not name.startswith("metrics.")}
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         """Keep what was trained, and what the frozen parts were."""
