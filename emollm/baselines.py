@@ -68,8 +68,9 @@ def transcript_llm(module: EmotionModule) -> EmotionModule:
         for stage in module.recipe.get("stages") or []
         if stage.get("answer", "llm") == "llm"
     ]
-    # Words are all it has: none are hidden from it.
-    words = {"prompt": "transcript_form", "stages": stages or None, "transcript_dropout": 0.0}
+    # Words are all it has: none are hidden from it, and nothing of its is about sound.
+    words = {"prompt": "transcript_form", "transcript_dropout": 0.0, "vote": None, "speaker_range": None}
+    words["stages"] = stages or None
     return factory.build(module.method, {**module.recipe, **words})
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable
 from dataclasses import replace
 from itertools import pairwise
@@ -19,6 +20,7 @@ from emollm.models.prompts import PromptTemplate, load_template
 from emollm.models.speech_llm import build_speech_llm
 from emollm.modules.asking import Asking
 from emollm.modules.figures import Scores
+from emollm.modules.idle import idle_options
 from emollm.modules.label_loss import LabelLoss
 from emollm.modules.listening_llm import ListeningLLM
 from emollm.modules.optimization import Optimization, part_of
@@ -269,8 +271,10 @@ class EmotionLLM(ListeningLLM):
     # -- fit ------------------------------------------------------------------------------------------------------
 
     def on_fit_start(self) -> None:
-        """Look at the training labels, before the training part is heard."""
+        """Tell of options without effect and look at the training labels, before the training part is heard."""
         self.known_statistics.forget()
+        for sentence in idle_options(self):
+            warnings.warn(sentence, stacklevel=1)
         self.refuse_data(self.trainer.datamodule)
         self.label_loss.learn(self.trainer.datamodule.parts.train)
         super().on_fit_start()
