@@ -265,6 +265,11 @@ def run(argv: list[str], kind: type[EmotionCLI] = EmotionCLI) -> EmotionCLI:
     method = stored.specification["method"] if stored else "emotion_llm"
     method = next((c["method"] for c in reversed(configs) if "method" in c), method)
     method = next(iter(values_of(args, "--method")), method)
+    if stored and method != stored.specification["method"]:
+        raise UserError(
+            f"{path} holds a model of method '{stored.specification['method']}', and '{method}' is asked for: "
+            "give the recipe with which it was trained, or no recipe."
+        )
     hush()
     with tempfile.TemporaryDirectory() as scratch:
         if stored and verb != "fit":

@@ -348,6 +348,18 @@ def test_everything_goes_below_the_folder_that_the_trainer_names(small_run, tmp_
     assert (tmp_path / "other" / "test" / "version_0" / "report.html").is_file()
 
 
+@pytest.mark.parametrize("verb", ["test", "predict"])
+def test_a_recipe_of_another_method_is_named(small_run, tmp_path, capsys, verb):
+    source = [str(small_run.folder / "ravdess")] if verb == "predict" else []
+    recipe = ["--config", str(REPOSITORY / "configs" / "probe_emodb.yaml")]
+    assert main([verb, *source, *recipe, "--ckpt_path", str(small_run.checkpoint)]) == 2
+    said = capsys.readouterr().err
+    assert said == (
+        f"emollm: {small_run.checkpoint} holds a model of method 'emotion_llm', and 'probe' is asked for: "
+        "give the recipe with which it was trained, or no recipe.\n"
+    )
+
+
 class Stepped(MLPInterface):
     """One that computes its places anew wherever it is made."""
 

@@ -5,7 +5,9 @@ from __future__ import annotations
 import json
 import math
 import unicodedata
+import warnings
 from collections.abc import Callable, Iterable
+from difflib import get_close_matches
 from typing import Any
 
 from emollm.data.labels import canonical
@@ -36,6 +38,11 @@ NAMES: dict[str, tuple[str, ...]] = {
 """For each field of ``Utterance`` the names of columns that mean it, the likeliest first."""
 
 _GENDERS = {"m": "male", "man": "male", "male": "male", "f": "female", "woman": "female", "female": "female"}
+_MISSED = ("path", "label", "transcript", "speaker", "session", "language", "split", "dialogue")
+"""Fields without which a run goes another way."""
+_ALIKE = 0.8
+"""How like a field's name that of a column is where it is taken for a slip: letters changed places (lable), or one
+is missing (speakr)."""
 _NOTHING = ("", "nan", "none", "null", "n/a")
 
 
@@ -65,7 +72,23 @@ def fields_of(header: Iterable[str], chosen: dict[str, str], source: str) -> dic
         match = next((plain[name] for name in names if name in plain), None)
         if field not in found and match is not None and match not in found.values():
             found[field] = match
+    _tell_almost(plain, found, source)
     return found
+
+
+def _tell_almost(plain: dict[str, str], found: dict[str, str], source: str) -> None:
+    """Warn of a column that almost has the name of a field which no column holds: it is probably misspelt."""
+    further = [name for name, column in plain.items() if column not in found.values()]
+    for field in _MISSED:
+        for name in NAMES[field] if field not in found else ():
+            if almost := get_close_matches(name, further, n=1, cutoff=_ALIKE):
+                column = plain[almost[0]]
+                warnings.warn(
+                    f"{source}: column '{column}' is not read, and its name is almost '{name}': rename it, or "
+                    f"give the table columns: {{{field}: {column}}}.",
+                    stacklevel=1,
+                )
+                break
 
 
 def read_value(field: str, value: Any) -> Any:

@@ -172,6 +172,34 @@ def test_columns_that_do_not_exist(tmp_path, columns, says):
         Table(save(tmp_path / "t.csv", CSV), columns=columns).read()
 
 
+@pytest.mark.parametrize(
+    ("header", "field", "column"),
+    [
+        ("file,speakr,label", "speaker", "speakr"),
+        ("file,Speakers,label", "speaker", "Speakers"),
+        ("file,speaker,lable", "label", "lable"),
+        ("file,emotoin", "label", "emotoin"),
+        ("file,label,transcirpt", "transcript", "transcirpt"),
+    ],
+)
+def test_a_column_that_is_probably_misspelt_is_told(tmp_path, header, field, column):
+    table = tmp_path / "mine.csv"
+    table.write_text(f"{header}\na.wav,x,y\n" if header.count(",") == 2 else f"{header}\na.wav,x\n")
+    with pytest.warns(UserWarning, match=rf"column '{column}' is not read.*columns: {{{field}: {column}}}\."):
+        row = Table(str(table)).read()[0]
+    assert getattr(row, field) is None
+    assert column in row.extra
+
+
+@pytest.mark.filterwarnings("error")
+def test_other_columns_are_no_misspellings(tmp_path):
+    table = tmp_path / "mine.csv"
+    table.write_text(
+        "file,speaker,label,raw_label,duration,age,rater,fold,corpus,loudness\na.wav,1,sad,2,3,4,5,6,7,8\n"
+    )
+    assert Table(str(table)).read()[0].label == "sad"
+
+
 def test_a_missing_table_says_where_it_was_looked_for(tmp_path):
     with pytest.raises(UserError, match=r"There is no .*t\.csv"):
         Table(str(tmp_path / "t.csv")).read()
