@@ -30,7 +30,7 @@ from emollm.prediction import Prediction, columns
 if TYPE_CHECKING:
     from emollm.modules.base import EmotionModule
 
-_LENGTHS = (0.1, 60.0)  # seconds: as data.min_seconds and data.max_seconds are by default
+_LENGTHS = (audio.SHORTEST, audio.LONGEST)
 _TAKES = "give a folder, a file, a DataFrame, a list of paths, or a list of NumPy arrays of samples"
 
 

@@ -18,7 +18,9 @@ from emollm.data.decode import (
 from emollm.data.folders import visible_files
 
 __all__ = [
+    "LONGEST",
     "SAMPLE_RATE",
+    "SHORTEST",
     "SOUND_SUFFIXES",
     "AudioError",
     "duration",
@@ -31,6 +33,8 @@ SAMPLE_RATE = 16_000
 """In hertz: what every backbone hears."""
 SOUND_SUFFIXES = LIBSNDFILE_SUFFIXES | PYAV_SUFFIXES
 """Endings (lower case, with the dot) of the files that a folder is searched for."""
+SHORTEST, LONGEST = 0.1, 60.0
+"""In seconds: what counts as broken outside of this, unless a recipe says otherwise."""
 _SILENCE = 1e-4  # -80 dBFS, one third of the smallest step of 16 bits
 
 
@@ -38,7 +42,7 @@ def load(
     path: str | Path,
     start: float | None = None,
     end: float | None = None,
-    min_seconds: float = 0.1,
+    min_seconds: float = SHORTEST,
     max_seconds: float | None = None,
 ) -> np.ndarray:
     """Decode a sound file, or a stretch of it, to mono at 16 kHz.
@@ -79,7 +83,7 @@ def load(
 
 
 def prepare(
-    samples: np.ndarray, sample_rate: int, min_seconds: float = 0.1, max_seconds: float | None = None
+    samples: np.ndarray, sample_rate: int, min_seconds: float = SHORTEST, max_seconds: float | None = None
 ) -> np.ndarray:
     """Check samples, average channels and resample to 16 kHz.
 

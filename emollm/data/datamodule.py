@@ -9,6 +9,7 @@ from itertools import islice
 from typing import Any, Literal
 
 from emollm.data.ablations import Ablation
+from emollm.data.audio import LONGEST, SHORTEST
 from emollm.data.audit import Audit, audit
 from emollm.data.augment import Augmentation
 from emollm.data.batch import UtteranceDataset
@@ -70,8 +71,8 @@ class EmotionData(TranscribingData):
         other_labels: Literal["error", "drop"] = "error",
         batch_size: int | None = None,
         num_workers: int = 2,
-        min_seconds: float = 0.1,
-        max_seconds: float = 60.0,
+        min_seconds: float = SHORTEST,
+        max_seconds: float = LONGEST,
         augmentation: Augmentation = Augmentation(),
         bucket: bool = True,
         mixing: Mixing = Mixing(),
