@@ -204,6 +204,8 @@ def _said_by(folder: str) -> str | None:
 def locate(root: str) -> Path:
     """A file or folder as users name it: absolute, below the current folder, or below ``EMOLLM_DATA``.
 
+    Where there are two, the one that is taken is told: a folder of runs may have the name of a corpus.
+
     Raises:
         UserError: naming every place that was looked at.
     """
@@ -211,9 +213,15 @@ def locate(root: str) -> Path:
     places = [path]
     if not path.is_absolute() and os.environ.get("EMOLLM_DATA"):
         places.append(Path(os.path.expanduser(os.environ["EMOLLM_DATA"])) / path)
-    for place in places:
-        if os.path.exists(place):  # unlike Path's own, never an error
-            return place
+    there = [place for place in places if os.path.exists(place)]  # unlike Path's own, never an error
+    if len(there) == 2 and not os.path.samefile(*there):
+        warnings.warn(
+            f"{there[0].absolute()} is read, and not {there[1]}, which EMOLLM_DATA names: move or rename the "
+            "first to read the other.",
+            stacklevel=1,
+        )
+    if there:
+        return there[0]
     looked = " or ".join(str(place.absolute()) for place in places)
     raise UserError(f"There is no {looked}: correct the path, or set EMOLLM_DATA to the folder it is below.")
 

@@ -1,11 +1,13 @@
 """Corpora whose file names tell all: RAVDESS and EmoDB, as small true trees and as the real thing."""
 
 import warnings
+from pathlib import Path
 
 import pandas as pd
 import pytest
 
 from emollm.data.corpora import Emodb, Ravdess
+from emollm.data.corpora.base import locate
 from emollm.errors import UserError
 
 
@@ -87,6 +89,19 @@ def test_a_wrong_folder_says_what_is_looked_for(tmp_path):
         Ravdess(str(tmp_path)).read()
     with pytest.raises(UserError, match="is not a folder"):
         Emodb(str(tmp_path / "song.wav")).read()
+
+
+def test_of_two_folders_of_one_name_the_one_that_is_read_is_told(tmp_path, monkeypatch):
+    for place in ("here", "data"):
+        (tmp_path / place / "emodb").mkdir(parents=True)
+    monkeypatch.setenv("EMOLLM_DATA", str(tmp_path / "data"))
+    monkeypatch.chdir(tmp_path / "here")
+    with pytest.warns(UserWarning, match=r"here.emodb is read, and not .*data.emodb, which EMOLLM_DATA names"):
+        assert locate("emodb") == Path("emodb")
+    monkeypatch.chdir(tmp_path / "data")
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        assert locate("emodb") == Path("emodb")  # the same folder in two ways
 
 
 def test_the_root_lies_here_or_below_the_data_folder(tmp_path, monkeypatch):
