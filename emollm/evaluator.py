@@ -225,14 +225,15 @@ class Evaluator:
     def _is(self, name: str) -> bool:
         """Whether the module itself is the baseline, or hears nothing that a baseline could be fitted on."""
         inputs = set(self.module.inputs)
-        probe = self.module.method == "probe"  # which has no LLM
-        words = probe or inputs <= {"transcript"}
-        return {"probe": probe or "audio" not in inputs, "transcript_llm": words}.get(name, False)
+        probe = self.module.method == "probe" or "audio" not in inputs
+        return {"probe": probe, "transcript_llm": inputs <= {"transcript"}}.get(name, False)
 
     def _baseline(self, name: str, tested: list[Prediction]) -> list[Prediction]:
         train = self.data.parts.train
         if not len(train):
             raise UserError("there is no training part to fit it on")
+        if name == "transcript_llm" and self.module.method == "probe":
+            raise UserError("a probe has no LLM that could be fitted to the words")
         if name == "majority":
             read = [prediction for prediction in tested if prediction.probabilities]
             return baselines.majority(train, read, self.module.labels)

@@ -12,7 +12,7 @@ from lightning.pytorch import Trainer
 
 from emollm.data.audit import Part
 from emollm.data.datamodule import EmotionData
-from emollm.data.trained_on import lines, shared
+from emollm.data.trained_on import independent, lines, shared
 from emollm.machine import machine, versions
 from emollm.modules.base import EmotionModule
 
@@ -47,6 +47,7 @@ def record(
     audit["lines"] += data.recognised_lines(part, whole)
     calibration = module.calibration
     heard = bool(trained and part == "test" and shared(trained, parts.test))
+    asks = part == "test" and module.name != "untrained model"
     return {
         "title": f"{part.capitalize()} of {module.name}",
         "part": part,
@@ -60,7 +61,7 @@ def record(
             "name": parts.name,
             "whole": parts.whole,
             "folds": [] if parts.fold is None else [str(parts.fold)],
-            "speaker_independent": parts.speaker_independent and not heard,
+            "speaker_independent": independent(trained, parts) if asks else parts.speaker_independent,
             "train": len(parts.train),
             "validation": len(parts.validation),
             "test": len(parts.test),
@@ -85,9 +86,7 @@ def told(content: Row, frame: pd.DataFrame) -> Iterator[str]:
         content: what ``metrics.json`` holds.
         frame: the model's predictions.
     """
-    yield f"{len(frame)} utterances, {int(frame['error'].notna().sum())} with an error."
-    if content["missing"] is not None:
-        yield content["missing"]
+    yield from told_first(content, frame)
     if content["calibration"] and content["calibration"]["fault"]:
         yield f"Confidences are not to be relied on: {content['calibration']['fault']}."
     if content["summary"] is not None:
@@ -95,6 +94,18 @@ def told(content: Row, frame: pd.DataFrame) -> Iterator[str]:
         over = content["summary"]["intervals_over"]
         ua = content["summary"]["result"]["ua"]
         yield f"UA {100 * ua:.1f} % [{100 * low:.1f}, {100 * high:.1f}]: 95 % bootstrap interval over {over}."
+    yield from told_last(content)
+
+
+def told_first(content: Row, frame: pd.DataFrame) -> Iterator[str]:
+    """What was measured, and what was not."""
+    yield f"{len(frame)} utterances, {int(frame['error'].notna().sum())} with an error."
+    if content["missing"] is not None:
+        yield content["missing"]
+
+
+def told_last(content: Row) -> Iterator[str]:
+    """What is to be known of the model and of its split."""
     yield from content["notes"]
     for line in content["audit"]["lines"]:
         yield f"Audit: {line}"

@@ -12,6 +12,7 @@ from emollm.crossval.folder import PICTURES
 from emollm.evaluation.frame import write
 from emollm.evaluation.pool import FoldReport, pool
 from emollm.metrics import FIGURES
+from emollm.record import told_first, told_last
 from emollm.report.figures import log_rows, save_figures
 from emollm.report.html import write_report
 from emollm.report.tables import comparison_table
@@ -29,11 +30,10 @@ def report(tested: list[FoldReport], output: Path, command: str, recipe: str, fo
         seeds: how many there are.
     """
     content, frame = pool(tested, f"Cross-validation of {output.resolve().name}", command, recipe)
-    missing = None
     if len(tested) < folds * seeds:
-        missing = f"{len(tested)} of {folds * seeds} {'folds' if seeds == 1 else 'folds and seeds'}"
-    told = [f"Only {missing} were tested."] if missing else []
-    content["missing"] = " ".join([*told, content["missing"] or ""]).strip() or None
+        parts = "folds" if seeds == 1 else "folds and seeds"
+        tested_so_far = f"Only {len(tested)} of {folds * seeds} {parts} were tested."
+        content["missing"] = " ".join(filter(None, [tested_so_far, content["missing"]]))
     write(frame, output / "predictions.csv")
     for pattern in PICTURES:  # of fewer folds: there may be other ones now
         for old in output.glob(pattern):
@@ -47,18 +47,19 @@ def report(tested: list[FoldReport], output: Path, command: str, recipe: str, fo
     logger.experiment.close()
     console = Console()
     console.print(comparison_table(content["rows"]))
-    said = [_sentence(content, missing), *content["notes"], "\n  ".join(["Written:", *map(str, written)])]
+    said = [*told_first(content, frame), _sentence(content), *told_last(content)]
+    said.append("\n  ".join(["Written:", *map(str, written)]))
     console.print("\n".join(said), highlight=False, markup=False, soft_wrap=True)
 
 
-def _sentence(content: dict[str, Any], missing: str | None) -> str:
+def _sentence(content: dict[str, Any]) -> str:
     ua, summary = content["rows"][0]["folds"]["ua"], content["summary"]
     low, high = summary["intervals"]["ua"]
     spread = "" if ua["sd"] is None else f" ± {100 * ua['sd']:.1f}"
     count = len(ua["values"])
-    over = missing or f"{count} fold{'' if count == 1 else 's'}"
+    folds = f"{count} fold{'' if count == 1 else 's'}"
     line = (
-        f"UA {100 * ua['mean']:.1f}{spread} % over {over}; pooled {100 * summary['result']['ua']:.1f} %, 95 % "
+        f"UA {100 * ua['mean']:.1f}{spread} % over {folds}; pooled {100 * summary['result']['ua']:.1f} %, 95 % "
         f"interval {100 * low:.1f} to {100 * high:.1f} over {summary['intervals_over']}"
     )
     if content["seeds"]:

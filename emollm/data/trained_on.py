@@ -96,7 +96,38 @@ def lines(remembered: Remembered | None, split: Split, part: Literal["validation
             f"{' or validation' if part == 'test' else ''} ({some(heard)}): the scores do not tell how it does "
             "on new voices."
         )
+    if unnamed := _strangers(remembered, split, split.test if part == "test" else split.validation):
+        said.append(
+            f"Whether voices of {some(unnamed)} were in this model's own training is not known: it remembers no "
+            "speaker of that name, and the same recordings may have been there under another."
+        )
     return said
+
+
+def independent(remembered: Remembered | None, split: Split) -> bool | None:
+    """Whether no tested speaker was in a model's own training, or in the recipe's; None where names cannot tell.
+
+    Args:
+        remembered: what the model keeps; None for one that does not tell.
+        split: that of the recipe the model is tested with.
+    """
+    if not split.speaker_independent:
+        return False
+    if remembered is None:
+        return None
+    if remembered["parts"] == remember(split)["parts"]:
+        return True
+    if shared(remembered, split.test):
+        return False
+    return None if _strangers(remembered, split, split.test) else True
+
+
+def _strangers(remembered: Remembered, split: Split, table: UtteranceTable) -> list[str]:
+    """Corpora of a table of which the model remembers nobody, whichever part of the split he is in."""
+    rows = split.train + split.validation + split.test
+    heard = set(shared(remembered, rows))
+    met = {row.corpus for row, (name, _) in zip(rows, _names(rows), strict=True) if name in heard}
+    return [name for name in table.unique("corpus") if name not in met]
 
 
 def shared(remembered: Remembered, table: UtteranceTable) -> list[str]:

@@ -196,7 +196,7 @@ def _protocol(by_fold: dict[str, Content]) -> Content:
     return {
         "name": "; ".join(names),
         "folds": list(by_fold),
-        "speaker_independent": all(one["speaker_independent"] for one in protocols),
+        "speaker_independent": _all_or_unknown([one["speaker_independent"] for one in protocols]),
         "train": round(statistics.fmean(one["train"] for one in protocols)),
         "validation": round(statistics.fmean(one["validation"] for one in protocols)),
         "test": sum(one["test"] for one in protocols),
@@ -271,3 +271,10 @@ def _matrix(frame: pd.DataFrame, by_fold: dict[str, Content], labels: Sequence[s
         ]
 
     return {"train": list(names.values()), "test": test, "ua": table("ua"), "wa": table("wa")}
+
+
+def _all_or_unknown(answers: list[bool | None]) -> bool | None:
+    """No where one is no, and else not known where one is not."""
+    if False in answers:
+        return False
+    return None if None in answers else True

@@ -108,6 +108,24 @@ def test_a_test_with_another_fold_is_not_called_clean(small_run, tmp_path, capsy
     assert "were in this model's own training" in " ".join(capsys.readouterr().out.split())
 
 
+def test_names_that_do_not_meet_tell_nothing(small_run, tmp_path, capsys):
+    args = ["--config", small_run.config, "--ckpt_path", small_run.checkpoint, *QUIET]
+    copy = tmp_path / "mine.csv"
+    files = sorted((small_run.folder / "ravdess").rglob("*.wav"))
+    words = {"03": "happy", "04": "sad", "05": "angry"}
+    rows = [f"{file},{file.stem[-2:]},{words.get(file.stem[6:8], 'neutral')},kids" for file in files]
+    copy.write_text("\n".join(["file,speaker,label,transcript", *rows]))
+    table = f"[{{class_path: emollm.data.corpora.Table, init_args: {{file: {copy}}}}}]"
+    protocol = "{class_path: emollm.data.protocols.SpeakerSplit}"
+    folder = run(tmp_path, "test", *args, "--data.corpora", table, "--data.protocol", protocol)
+    content = json.loads((folder / "metrics.json").read_text())
+    assert content["protocol"]["speaker_independent"] is None
+    assert "Whether voices of mine were in this model's own training is not known" in " ".join(
+        content["audit"]["lines"]
+    )
+    assert "speaker-independent" not in (folder / "report.html").read_text().split("</p>")[0]
+
+
 def test_an_export_remembers_too(small_run, tmp_path):
     assert main(["export", str(small_run.checkpoint), "--output", str(tmp_path / "model")]) == 0
     specification = json.loads((tmp_path / "model" / "specification.json").read_text())

@@ -1,5 +1,7 @@
 """The baseline: fitted to the minimum that scikit-learn finds, and from fit to export by the command line."""
 
+import json
+
 import pandas as pd
 import pytest
 import soundfile
@@ -153,6 +155,11 @@ def test_fit_test_predict_and_export(small_run, tiny_whisper, tmp_path, capsys):
     checkpoint = folder / "checkpoints" / "best.ckpt"
     assert (folder / "checkpoints" / "last.ckpt").is_file()
     tested = run(tmp_path, "test", "--config", recipe, "--ckpt_path", checkpoint, "--baselines", "all")
+    rows = json.loads((tested / "metrics.json").read_text())["rows"]
+    assert {row["name"]: row["why_not"] for row in rows if row["kind"] == "baseline"} == {
+        "majority": None,
+        "transcript_llm": "a probe has no LLM that could be fitted to the words",
+    }
     # The same labels in another order would fit the head, and mean something else.
     other = ["test", "--config", str(recipe), "--ckpt_path", str(checkpoint), "--model.labels=[sad,happy,angry]"]
     assert main(other) == 2

@@ -77,13 +77,16 @@ def test_what_is_done_is_not_done_again(crossed, options, capsys):
     assert {file: file.stat().st_mtime_ns for file in crossed.glob("fold_*/**/*")} == before
     out = capsys.readouterr().out
     assert out.count("done before") == 2
-    assert "over 2 of 4 folds" in out
+    assert "Only 2 of 4 folds were tested." in out
+    assert "over 2 folds; pooled" in out
+    assert "Audit: No speaker of test is in training." in out
+    assert "utterances, 0 with an error." in out
 
 
 def test_folds_of_earlier_calls_count(crossed, options, capsys):
     pooled = read(crossed / "predictions.csv")
     assert main(["crossval", *options, "--folds", "2", "--output", str(crossed)]) == 0
-    assert "over 2 of 4 folds" in capsys.readouterr().out
+    assert "over 2 folds; pooled" in capsys.readouterr().out
     pd.testing.assert_frame_equal(read(crossed / "predictions.csv"), pooled)
 
 
@@ -129,7 +132,8 @@ def test_a_failing_fold_shows_its_log_and_the_others_count(crossed, options, cap
     out, err = capsys.readouterr()
     assert "fold 2 failed" in err
     assert "last.ckpt cannot be read as a checkpoint" in err
-    assert "over 1 of 4 folds" in out
+    assert "Only 1 of 4 folds were tested." in out
+    assert "over 1 fold; pooled" in out
     assert contents(crossed)["protocol"]["folds"] == ["1"]
 
 
