@@ -164,7 +164,7 @@ def _class_of(values: dict[str, Any]) -> str:
 
 
 def with_configs_in_turn(args: list[str], folder: Path) -> list[str]:
-    """Arguments whose ``--config`` files are read as ``in_turn`` says.
+    """Arguments whose ``--config`` files are read as ``in_turn`` says; flags that name a class count as the last.
 
     Args:
         args: as they were typed.
@@ -179,13 +179,36 @@ def with_configs_in_turn(args: list[str], folder: Path) -> list[str]:
         elif arg in ("--config", "-c") and index + 1 < len(args):
             places.append((index + 1, "", args[index + 1]))
     configs = [read_yaml(path) for *_, path in places]
-    for (index, prefix, path), before, config in zip(places, configs, in_turn(configs), strict=True):
+    last = _classes_in_flags(args)
+    for (index, prefix, path), before, config in zip(places, configs, in_turn([*configs, last]), strict=False):
         if config != before:
             file = folder / str(index) / Path(path).name
             file.parent.mkdir(parents=True)
             file.write_text(yaml.safe_dump(config, allow_unicode=True), encoding="utf-8")
             args[index] = f"{prefix}{file}"
     return args
+
+
+def _classes_in_flags(args: Sequence[str]) -> dict[str, Any]:
+    """What flags say in words or as a class, as a recipe would: ``--data.protocol SpeakerSplit``."""
+    found: dict[str, Any] = {}
+    for arg, after in zip_longest(args, args[1:]):
+        name, equals, value = arg.partition("=")
+        *path, last = name.removeprefix("--").split(".")
+        if not (name.startswith("--") and path):
+            continue
+        try:
+            given = yaml.safe_load(value if equals else after or "")
+        except yaml.YAMLError:  # the parser says so
+            continue
+        inner: Any = found
+        for key in path:
+            inner = inner.setdefault(key, {}) if isinstance(inner, dict) else None
+        if isinstance(inner, dict) and (
+            isinstance(given, str) or (isinstance(given, dict) and "class_path" in given)
+        ):
+            inner[last] = given
+    return found
 
 
 class _OnceEach(yaml.SafeLoader):

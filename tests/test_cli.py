@@ -360,6 +360,26 @@ def test_a_recipe_of_another_method_is_named(small_run, tmp_path, capsys, verb):
     )
 
 
+@pytest.mark.parametrize(
+    "flags",
+    [
+        ["--data.protocol", "{class_path: emollm.data.protocols.SpeakerSplit}"],
+        ["--data.protocol=emollm.data.protocols.SpeakerSplit"],
+        ["--data.protocol", "SpeakerSplit", "--data.protocol.seed", "3"],
+        ["--data.protocol.class_path", "emollm.data.protocols.SpeakerSplit"],
+    ],
+)
+def test_a_flag_that_names_another_class_leaves_nothing_of_the_old_one(parsed, flags):
+    recipe = str(REPOSITORY / "configs" / "probe_whisper.yaml")
+    assert parsed("fit", "--config", recipe).datamodule.protocol.validation == 0
+    protocol = parsed("fit", "--config", recipe, *flags).datamodule.protocol
+    assert type(protocol).__name__ == "SpeakerSplit"
+    assert protocol.validation > 0, "its own default, not the recipe's 0 of another protocol"
+    assert protocol.seed == (3 if "3" in flags else 0)
+    kept = parsed("fit", "--config", recipe, "--data.protocol.column", "split").datamodule.protocol
+    assert (type(kept).__name__, kept.column, kept.validation) == ("FoldColumn", "split", 0)
+
+
 class Stepped(MLPInterface):
     """One that computes its places anew wherever it is made."""
 

@@ -169,6 +169,13 @@ def _read_votes(folder: Path, faults: Faults) -> dict[str, dict[str, float]]:
                 if not keep_first(majority, _clip(row["filename"]), voted):
                     contradicted.append(f"{file}, line {line}")
     tell_contradictions(contradicted, CremaD.name)
+    if found:
+        tell_left_out(
+            sorted(set(majority) - set(found)),
+            f"{CremaD.name}: recordings have no counts in tabulatedVotes.csv, and the majority's choice in "
+            "summaryTable.csv stands for all of their votes",
+            "complete tabulatedVotes.csv",
+        )
     return majority | found
 
 

@@ -49,6 +49,14 @@ def test_the_crowd_and_the_actors(tmp_path, encoding):
     assert rows["1050_TIE_FEA_XX"].gender is None
 
 
+def test_recordings_that_the_table_of_counts_lacks_are_told(tmp_path):
+    root = plant(tmp_path, "1001_IEO_NEU_XX.wav", "1001_IEO_ANG_MD.wav", "1040_ITH_SAD_XX.wav")
+    save(tmp_path / "summaryTable.csv", SUMMARY)
+    save(tmp_path / "tabulatedVotes.csv", VOTES)
+    with pytest.warns(UserWarning, match=r"no counts in tabulatedVotes.csv, .* \(1: 1040_ITH_SAD_X"):
+        CremaD(root).read()
+
+
 def test_votes_of_face_and_voice_that_nothing_tells_apart_are_told(tmp_path, recwarn):
     root = plant(tmp_path, "1001_IEO_NEU_XX.wav", "1001_IEO_ANG_MD.wav")
     save(tmp_path / "tabulatedVotes.csv", VOTES.replace('00001"', '00001.0"'))
