@@ -7,9 +7,10 @@ from collections.abc import Sequence
 import numpy as np
 import pandas as pd
 
+from emollm.errors import UserError
 from emollm.evaluation.counts import FIGURES_OF_COUNTS, confusions, figures
 from emollm.evaluation.intervals import LEVEL, clusters_of, draw
-from emollm.metrics.stored import count
+from emollm.metrics.stored import Counted, count
 
 Difference = tuple[float, float, float]
 """A figure less the other one, and the 95 % interval (low, high) of that."""
@@ -34,14 +35,12 @@ def differences(
         ``wa``, ``ua``, ``macro_f1`` and ``weighted_f1``, as shares between -1 and 1.
 
     Raises:
-        UserError: when a column is missing, a label is unknown, or no row counts.
+        UserError: when a column is missing, a label is unknown, no row counts, or an utterance has two targets.
     """
-    mine, theirs = count(frame, labels), count(other, labels)
-    names = [name for name in ("fold", "seed") if name in mine.rows and name in theirs.rows]
-    here, there = _keys(mine.rows, names), _keys(theirs.rows, names)
-    both = here.intersection(there)
-    mine = count(mine.rows.iloc[here.get_indexer(both)], labels)
-    theirs = count(theirs.rows.iloc[there.get_indexer(both)], labels)
+    mine, theirs = _paired(frame, other, labels)
+    if (mine.targets != theirs.targets).any():
+        one = mine.rows.loc[mine.targets != theirs.targets, "id"].iloc[0]
+        raise UserError(f"The two tables have other targets for '{one}': they are not of the same labels.")
     groups, number, _ = clusters_of(mine)
     alone = groups < 0
     groups = np.where(alone, number + np.cumsum(alone) - 1, groups)
@@ -63,8 +62,34 @@ def differences(
     }
 
 
-def _keys(rows: pd.DataFrame, more: Sequence[str]) -> pd.MultiIndex:
-    """What tells predictions apart: those of one utterance by what both tables tell, else by their turn."""
-    names = ["corpus", "id", *more]
+def shared(frame: pd.DataFrame, other: pd.DataFrame, labels: Sequence[str]) -> int:
+    """How many utterances both tables have predictions of; arguments and errors as in ``differences``."""
+    mine, theirs = count(frame, labels), count(other, labels)
+    here, there = _keys(mine, theirs)
+    return len(here.intersection(there))
+
+
+def _paired(frame: pd.DataFrame, other: pd.DataFrame, labels: Sequence[str]) -> tuple[Counted, Counted]:
+    """What both tables have, in the same order."""
+    mine, theirs = count(frame, labels), count(other, labels)
+    here, there = _keys(mine, theirs)
+    both = here.intersection(there)
+    return (
+        count(mine.rows.iloc[here.get_indexer(both)], labels),
+        count(theirs.rows.iloc[there.get_indexer(both)], labels),
+    )
+
+
+def _keys(mine: Counted, theirs: Counted) -> tuple[pd.MultiIndex, pd.MultiIndex]:
+    """What tells predictions apart: an utterance's name; fold and seed too, where one is predicted repeatedly."""
+    tables, names = (mine.rows, theirs.rows), ["corpus", "id"]
+    if any(table.duplicated(names).any() for table in tables):
+        names += [name for name in ("fold", "seed") if all(name in table for table in tables)]
+    here, there = (_index(table, names) for table in tables)
+    return here, there
+
+
+def _index(rows: pd.DataFrame, names: list[str]) -> pd.MultiIndex:
+    """Predictions that have all of these names in common are told apart by their turn."""
     keys = rows[names].astype(object).where(rows[names].notna(), "").astype(str)
     return pd.MultiIndex.from_arrays([*(keys[name] for name in names), keys.groupby(names).cumcount()])

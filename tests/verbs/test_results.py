@@ -176,3 +176,72 @@ def test_a_name_with_dots_is_kept(tmp_path):
         assert main(["results", str(tmp_path), "--output", str(tmp_path / name)]) == 0
     written = {file.name for file in tmp_path.iterdir() if file.is_file()}
     assert written == {"v0.2.md", "v0.2.json", "other.md", "other.json"}
+
+
+def test_runs_are_held_against_another_one(tmp_path, capsys):
+    """In pairs of utterances, whatever the folds are called: its own model and views alone, the others' not."""
+    rows = made(200)
+    mended = [replace(row, label=row.utterance.label) if place % 3 == 0 else row for place, row in enumerate(rows)]
+    write_fold(tmp_path / "better", "1", mended)
+    write_fold(tmp_path / "plain", "b", rows[40:][::-1])
+    other = tmp_path / "plain" / "b_None"
+    told_of = ["results", str(tmp_path / "better"), "--against", str(other), "--output", str(tmp_path / "table")]
+    assert main(told_of) == 0
+    lines = json.loads((tmp_path / "table.json").read_text())
+    ahead = {(line["what"], line["corpus"]): line["less_other_run"] for line in lines}
+    assert ahead["m", "all"] is None, "a baseline"
+    frames = [to_frame(part, LABELS) for part in (mended[40:], rows[40:])]
+    expected = [from_predictions(frame, LABELS).overall for frame in frames]
+    found = ahead["model: audio", "all"]
+    assert found["n"] == 160
+    assert found["ua"][0] == pytest.approx(expected[0].ua - expected[1].ua)
+    assert found["weighted_f1"][0] == pytest.approx(expected[0].weighted_f1 - expected[1].weighted_f1)
+    assert 0 < found["ua"][1] < found["ua"][0] < found["ua"][2]
+    assert ahead["model: audio", "emodb"]["n"] == 80
+    heads, _, first, *_ = (tmp_path / "table.md").read_text().splitlines()
+    assert heads.endswith(f"| UA, ahead of {other} | weighted-F1, ahead of {other} |")
+    assert f"{100 * found['ua'][0]:+.1f} [" in first
+    assert "Ahead of " in capsys.readouterr().out
+    # The run itself, held against itself, is held against nothing.
+    assert main(["results", str(other), "--against", str(other)]) == 0
+    said = capsys.readouterr()
+    assert "Ahead of" not in said.out
+    assert not said.err
+
+
+@pytest.mark.parametrize("apart", ["labels", "utterances"])
+def test_runs_with_nothing_in_common_are_told(tmp_path, capsys, apart):
+    write_fold(tmp_path, "a", made(60))
+    others = made(60)
+    if apart == "utterances":
+        others = [replace(row, utterance=replace(row.utterance, id=f"o{row.utterance.id}")) for row in others]
+    write_fold(tmp_path / "other", "1", others)
+    other = tmp_path / "other" / "1_None"
+    if apart == "labels":
+        for file in (other / "predictions.csv", other / "baselines" / "majority.csv", other / "metrics.json"):
+            file.write_text(file.read_text().replace("sad", "glum"))
+    assert main(["results", str(tmp_path / "a_None"), "--against", str(other)]) == 0
+    said = capsys.readouterr()
+    assert said.err == (
+        f"emollm: {tmp_path / 'a_None'} is not held against {other}: other labels, or no utterance in common.\n"
+    )
+
+
+def test_one_run_is_held_against(tmp_path, capsys):
+    write_fold(tmp_path, "a", made(60))
+    write_fold(tmp_path, "b", made(60))
+    (tmp_path / "empty").mkdir()
+    for name, reason in ((".", "holds 2 reports: name the folder of one run"), ("empty", "holds no report: name")):
+        assert main(["results", str(tmp_path / "a_None"), "--against", str(tmp_path / name)]) == 2
+        assert reason in capsys.readouterr().err
+
+
+def test_utterances_with_other_targets_are_not_compared(tmp_path, capsys):
+    rows = made(60)
+    write_fold(tmp_path, "a", rows)
+    moved = replace(rows[7].utterance, label=next(label for label in LABELS if label != rows[7].utterance.label))
+    write_fold(tmp_path, "b", [*rows[:7], replace(rows[7], utterance=moved), *rows[8:]])
+    assert main(["results", str(tmp_path / "a_None"), "--against", str(tmp_path / "b_None")]) == 2
+    assert (
+        f"{tmp_path / 'a_None'}: The two tables have other targets for 'ravdess/0007'" in capsys.readouterr().err
+    )
