@@ -67,7 +67,7 @@ class CremaD(FileNameCorpus):
         """Actor, sentence, emotion, intensity."""
         part = {name: value.upper() for name, value in match.groupdict().items()}
         return {
-            "id": "_".join(part.values()),
+            "id": _clip(match[0]),
             "label": _LABELS.get(part["emotion"], part["emotion"]),
             "transcript": _SENTENCES.get(part["sentence"]),
             "sentence": part["sentence"],
@@ -87,7 +87,7 @@ class CremaD(FileNameCorpus):
         votes = _read_votes(folder, faults)
         actors = _read_actors(folder, faults)
         faults.check()
-        unheard = [row.id for row in table if votes and _clip(row.id) not in votes]
+        unheard = [row.id for row in table if votes and row.id not in votes]
         tell_left_out(
             unheard,
             f"{self.name}: recordings below {folder} are in no table of votes",
@@ -103,7 +103,7 @@ class CremaD(FileNameCorpus):
             f"{self.name}: words under Sex in VideoDemographics.csv are neither Male nor Female",
             "correct their spelling",
         )
-        there = {_clip(row.id) for row in table}
+        there = set(table.values("id"))
         tell_left_out(
             [name for name in votes if name not in there],
             f"{self.name}: recordings that the tables of votes name are not below {folder}",
@@ -113,9 +113,7 @@ class CremaD(FileNameCorpus):
         def add(row: Utterance) -> Utterance:
             actor = actors.get(row.speaker or "", {})
             facts = {name: actor.get(name) for name in ("age", "race", "ethnicity")} if actors else {}
-            return replace(
-                row, votes=votes.get(_clip(row.id)), gender=actor.get("gender"), extra=row.extra | facts
-            )
+            return replace(row, votes=votes.get(row.id), gender=actor.get("gender"), extra=row.extra | facts)
 
         return table.map(add)
 

@@ -19,7 +19,7 @@ from emollm.data.corpora.emodb import Emodb
 from emollm.data.corpora.emovo import Emovo
 from emollm.data.corpora.esd import Esd
 from emollm.data.corpora.faults import Faults
-from emollm.data.corpora.files import find_table, sound_files, stem_of
+from emollm.data.corpora.files import find_table, sound_files, stem_of, tell_left_out
 from emollm.data.corpora.meld import innermost_part, part_of_folder
 from emollm.data.corpora.ravdess import Ravdess
 from emollm.data.corpora.savee import Savee
@@ -28,7 +28,7 @@ from emollm.data.corpora.tess import Tess
 from emollm.data.corpora.text import read_text
 from emollm.data.corpora.urdu import Urdu
 from emollm.data.folders import parts_of
-from emollm.data.labels import canonical
+from emollm.data.labels import EMOTIONS, canonical
 from emollm.data.utterance import Utterance, UtteranceTable
 from emollm.errors import UserError
 
@@ -138,6 +138,12 @@ class EmoBox(Corpus):
             with faults.gather():
                 rows.append(self._utterance(record, labels, speakers, find))
         faults.check()
+        tell_left_out(
+            [f"{row.id} ({said} by its name)" for row in rows if (said := self._contradiction(row))],
+            f"{self.name}: utterances have another emotion in the lists of {folder} than in their recordings' "
+            "names, and the lists count",
+            "correct one of the two",
+        )
         unknown = sum(row.speaker is None for row in rows)
         if unknown and not (folder / _SPEAKERS).is_file():
             warnings.warn(
@@ -162,7 +168,8 @@ class EmoBox(Corpus):
                 f"{record.where}: start_time and end_time must be numbers of seconds from 0, the end behind the "
                 "start."
             ) from None
-        facts = self._from_name(stem_of(PurePosixPath(values["wav"])))
+        said = self._from_name(stem_of(PurePosixPath(values["wav"])))
+        facts = {name: said[name] for name in _FROM_NAME if said.get(name) is not None}
         facts.setdefault("speaker", speakers.get(values["key"]))
         return Utterance(
             id=values["key"],
@@ -195,8 +202,12 @@ class EmoBox(Corpus):
         match = reader.pattern.fullmatch(stem) if reader else None
         if reader is None or match is None:
             return {}
-        facts = {"language": reader.language} | (reader(self.root).describe(match) or {})
-        return {name: facts[name] for name in _FROM_NAME if facts.get(name) is not None}
+        return {"language": reader.language} | (reader(self.root).describe(match) or {})
+
+    def _contradiction(self, row: Utterance) -> str | None:
+        """The emotion that a recording's name tells, where the list tells another one."""
+        said = canonical(self._from_name(stem_of(row.path)).get("label") or "") if row.path else ""
+        return said if row.label and said in EMOTIONS and said != row.label else None
 
 
 class _Finder:

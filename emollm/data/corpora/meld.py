@@ -56,8 +56,8 @@ class Meld(Corpus):
     Where there are clips, two utterances are left out unless somebody has mended their clips: train dia125_utt3
     does not open (issue 39 of the repository) and dev dia110_utt7 is missing (issues 22, 27). That leaves the
     9988, 1108 and 2610 of the literature. Train dia309_utt0 and test dia38_utt4 and dia220_utt0 are cut wrongly
-    and last minutes (issue 20). Clips without a row (``final_videos_test…`` and others) are passed over, and told
-    in one line.
+    and last minutes (issue 20). Clips without a row, and such as are named otherwise (``final_videos_test…``,
+    which the owners call safe to ignore, issue 22), are passed over, and told.
 
     Dialogues are whole and in order; ``turn`` is the owners' Utterance_ID, which skips numbers. The main cast
     speaks in all three parts. ``session`` is the episode, which parts share too. ``extra`` holds ``sentiment``,
@@ -179,10 +179,12 @@ def _utterance(part: str, dialogue: int, turn: int, path: Path | None, row: dict
 def _clips(folder: Path) -> dict[Clip, Path]:
     """Every clip by part and number; the innermost folder that says train, dev or test names the part."""
     found: dict[Clip, Path] = {}
-    unplaced = 0
+    unplaced, strange = 0, []
     for path in sound_files(folder):
         match = _CLIP.fullmatch(stem_of(path))
         part = innermost_part(parts_of(path.relative_to(folder))[:-1])
+        if not match:
+            strange.append(path.relative_to(folder).as_posix())
         if match and part:
             found.setdefault((part, int(match[1]), int(match[2])), path)
         unplaced += bool(match and not part)
@@ -192,6 +194,11 @@ def _clips(folder: Path) -> dict[Clip, Path]:
             "each part counts its dialogues from 0; they are passed over.",
             stacklevel=2,
         )
+    tell_left_out(
+        sorted(strange),
+        f"{Meld.name}: sound files below {folder} that are not named like dia0_utt0.mp4 are passed over",
+        "correct their names if rows of the tables miss them",
+    )
     return found
 
 

@@ -42,11 +42,18 @@ def test_the_crowd_and_the_actors(tmp_path, encoding):
     rows = {row.id: row for row in CremaD(root).read()}
     assert rows["1001_IEO_NEU_XX"].votes == {"happy": 1.0, "neutral": 10.0}, "of the voice, as counts"
     assert rows["1001_IEO_ANG_MD"].votes == {"angry": 5.0, "disgust": 5.0, "neutral": 1.0, "sad": 1.0}
-    assert rows["1040_ITH_SAD_X"].votes == {"disgust": 0.5, "neutral": 0.5}, "a tie in the summary"
+    assert rows["1040_ITH_SAD_XX"].votes == {"disgust": 0.5, "neutral": 0.5}, "a tie in the summary"
     assert rows["1050_TIE_FEA_XX"].votes is None
     first = rows["1001_IEO_NEU_XX"]
     assert (first.gender, first.extra["age"], first.extra["race"]) == ("male", 51, "Caucasian")
     assert rows["1050_TIE_FEA_XX"].gender is None
+
+
+def test_the_file_that_is_called_two_ways_is_one_recording(tmp_path):
+    root = plant(tmp_path, "AudioWAV/1040_ITH_SAD_X.wav", "AudioMP3/1040_ITH_SAD_XX.mp3")
+    with pytest.warns(UserWarning, match="have the name of another one"):
+        (row,) = CremaD(root).read()
+    assert (row.id, row.extra) == ("1040_ITH_SAD_XX", {"intensity": None})
 
 
 def test_recordings_that_the_table_of_counts_lacks_are_told(tmp_path):

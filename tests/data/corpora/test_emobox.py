@@ -80,6 +80,28 @@ def test_recordings_in_their_owners_folder(emodb, tmp_path):
     assert neutral.path == tmp_path / "mine/downloads/emodb/wav/16b10Nb.wav", "missing: for the validator to name"
 
 
+def test_a_recording_that_its_owners_name_otherwise(tmp_path):
+    data = tmp_path / "data"
+    save(data / "cremad" / "label_map.json", '{"SAD": "Sad"}')
+    there = line("cremad-1040-ITH-SAD-XX", "downloads/cremad/AudioWAV/1040_ITH_SAD_XX.wav", "SAD")
+    save_fold(data, "cremad", 1, train=there, test=there.replace("ITH", "IEO"))
+    plant(tmp_path / "mine", "AudioWAV/1040_ITH_SAD_X.wav")
+    row, _ = EmoBox(str(data), "cremad", audio=str(tmp_path / "mine")).read()
+    assert row.path == tmp_path / "mine/AudioWAV/1040_ITH_SAD_X.wav"
+
+
+def test_an_emotion_that_contradicts_the_recordings_name_is_told(emodb):
+    swapped = SECOND.replace('"neutral"', '"happy"')
+    save_fold(emodb, "emodb", 1, train=FIRST, test=swapped)
+    save_fold(emodb, "emodb", 2, train=swapped, test=FIRST)
+    says = (
+        r"another emotion in the lists of .* \(1: emodb-16b10Nb \(neutral by its name\)\): correct one of the two"
+    )
+    with pytest.warns(UserWarning, match=says):
+        table = EmoBox(str(emodb), "emodb").read()
+    assert table.values("label") == ["happy", "happy"], "the list counts"
+
+
 def test_meld_names_repeat_between_parts(tmp_path):
     data = tmp_path / "data"
     save_fold(

@@ -94,6 +94,15 @@ def test_clips_of_no_part_are_spoken_of(tmp_path):
     assert table.values("path") == [None] * 4
 
 
+def test_clips_that_are_named_otherwise_are_spoken_of(tmp_path):
+    save(tmp_path / "train_sent_emo.csv", TRAIN)
+    plant(tmp_path, "train_splits/dia0_utt0.mp4", "train_splits/dia10-utt1.mp4")
+    plant(tmp_path, "test/final_videos_testdia0_utt0.mp4")
+    says = r"not named like dia0_utt0.mp4 are passed over \(2: test/final_videos_testdia0_utt0.mp4, train_splits"
+    with pytest.warns(UserWarning, match=says):
+        Meld(str(tmp_path)).read()
+
+
 def test_faults_name_the_table(tmp_path):
     with pytest.raises(UserError, match=r"no train_sent_emo\.csv"):
         Meld(str(tmp_path)).read()
