@@ -12,7 +12,7 @@ from emollm.data.audio import AudioError, duration
 from emollm.data.corpora.base import FEW, Corpus
 from emollm.data.corpora.faults import Faults
 from emollm.data.corpora.files import archives, find_table, or_unpack, sound_files, stem_of, tell_left_out
-from emollm.data.corpora.rows import mend, read_rows
+from emollm.data.corpora.rows import keep_first, mend, read_rows, tell_contradictions
 from emollm.data.folders import parts_of
 from emollm.data.labels import canonical
 from emollm.data.utterance import Utterance, UtteranceTable
@@ -122,7 +122,8 @@ class Meld(Corpus):
 
     def _part(self, part: str, file: Path, clips: dict[Clip, Path], faults: Faults) -> list[Utterance]:
         there = next((path.parent for (of, _, _), path in clips.items() if of == part), None)
-        found: list[tuple[int, int, Utterance]] = []
+        found: dict[tuple[int, int], Utterance] = {}
+        contradicted: list[str] = []
         table = read_rows(file, _COLUMNS, faults)
         if _PUBLISHED[part] * FEW < len(table) < _PUBLISHED[part]:
             warnings.warn(
@@ -148,8 +149,10 @@ class Meld(Corpus):
                 continue
             if there is not None and path is None:
                 path = there / f"dia{dialogue}_utt{turn}.mp4"  # where it should be, for the validator to name
-            found.append((dialogue, turn, _utterance(part, dialogue, turn, path, row)))
-        return [utterance for _, _, utterance in sorted(found, key=lambda item: item[:2])]
+            if not keep_first(found, (dialogue, turn), _utterance(part, dialogue, turn, path, row)):
+                contradicted.append(f"{file}, line {line}")
+        tell_contradictions(contradicted, self.name)
+        return [utterance for _, utterance in sorted(found.items())]
 
 
 def _utterance(part: str, dialogue: int, turn: int, path: Path | None, row: dict[str, str]) -> Utterance:

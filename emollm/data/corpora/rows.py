@@ -160,7 +160,7 @@ def _parse(text: str, delimiter: str, **options: Any) -> Iterator[tuple[int, int
         raise _Unreadable(before + 1, str(error)) from error
 
 
-def keep_first(found: dict[str, Any], key: str, value: Any) -> bool:
+def keep_first(found: dict[Any, Any], key: Any, value: Any) -> bool:
     """Enter what a row says, unless an earlier one has its key; False where that one says something else."""
     return bool(found.setdefault(key, value) == value)
 

@@ -103,6 +103,19 @@ def test_clips_that_are_named_otherwise_are_spoken_of(tmp_path):
         Meld(str(tmp_path)).read()
 
 
+def test_rows_that_occur_twice_count_once(tmp_path, recwarn):
+    again = TRAIN.splitlines(keepends=True)[2]
+    save(tmp_path / "train_sent_emo.csv", TRAIN + again)
+    save(tmp_path / "dev_sent_emo.csv", DEV)
+    assert len(Meld(str(tmp_path)).read()) == 5
+    assert not [str(one.message) for one in recwarn if "contradict" in str(one.message)]
+    save(tmp_path / "train_sent_emo.csv", TRAIN + again.replace("neutral,neutral", "joy,positive"))
+    with pytest.warns(UserWarning, match=r"rows contradict earlier ones .* \(1: .*train_sent_emo.csv, line 6\)"):
+        table = Meld(str(tmp_path)).read()
+    assert table[0].label == "neutral"
+    assert len(table) == 5
+
+
 def test_faults_name_the_table(tmp_path):
     with pytest.raises(UserError, match=r"no train_sent_emo\.csv"):
         Meld(str(tmp_path)).read()
