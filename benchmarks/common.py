@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import argparse
 import copy
+import ctypes
+import gc
 import json
 import math
 import resource
@@ -11,6 +13,7 @@ import statistics
 import sys
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +28,7 @@ from emollm.machine import machine, versions
 from emollm.modules.base import EmotionModule
 
 RATE = 16_000
+_STATUS = Path("/proc/self/status")
 WORDS = "kids are talking by the door"
 
 
@@ -79,11 +83,27 @@ def wait() -> None:
 
 
 def peak_gb() -> float:
-    """Largest memory of this process so far: of the GPU if there is one, else resident."""
+    """Largest memory since ``forget_peak``: of the GPU if there is one, else resident."""
     if torch.cuda.is_available():
         return torch.cuda.max_memory_allocated() / 1e9
+    if _STATUS.exists():
+        line = next(line for line in _STATUS.read_text().splitlines() if line.startswith("VmHWM:"))
+        return int(line.split()[1]) * 1024 / 1e9
     unit = 1 if sys.platform == "darwin" else 1024
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit / 1e9
+
+
+def forget_peak() -> None:
+    """Let the largest memory begin anew, with what is no longer used given back; of a CPU on Linux alone."""
+    gc.collect()
+    if torch.cuda.is_available():
+        torch.cuda.empty_cache()
+        torch.cuda.reset_peak_memory_stats()
+    elif _STATUS.exists():
+        with suppress(OSError, AttributeError):
+            ctypes.CDLL("libc.so.6").malloc_trim(0)
+        with suppress(OSError):
+            _STATUS.with_name("clear_refs").write_text("5")
 
 
 def options(description: str, **defaults: Any) -> argparse.Namespace:

@@ -7,8 +7,6 @@ for 40 ms of sound, and the answer, two tokens and the end of the turn, is gener
 
 from __future__ import annotations
 
-from functools import lru_cache
-
 import torch
 from transformers import Qwen2AudioConfig, Qwen2AudioForConditionalGeneration, WhisperFeatureExtractor
 
@@ -17,7 +15,6 @@ PROMPT = 70
 """Tokens beside the audio: about as many as emollm's prompts with a transcript have."""
 
 
-@lru_cache(maxsize=1)
 def model(
     dtype: torch.dtype, device: torch.device, encoder: torch.dtype | None = None
 ) -> Qwen2AudioForConditionalGeneration:

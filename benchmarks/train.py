@@ -16,7 +16,7 @@ from typing import Any
 
 import peers
 import torch
-from common import WORDS, clips, options, peak_gb, seconds_of, shipped, show
+from common import WORDS, clips, forget_peak, options, peak_gb, seconds_of, shipped, show
 from peft import LoraConfig, get_peft_model
 
 from emollm.data import audio
@@ -34,6 +34,7 @@ def main() -> None:
     rows: list[dict[str, Any]] = []
 
     def timed(name: str, work: Callable[[], None], repeats: int = 3) -> None:
+        forget_peak()
         rate = asked.clips / seconds_of(work, repeats, warm=False)
         rows.append({"pass": name, "clips/s": rate, "peak GB": peak_gb()})
 
@@ -41,7 +42,8 @@ def main() -> None:
     labels = {label: index for index, label in enumerate(module.labels)}
     optimizer = torch.optim.AdamW([p for p in module.parameters() if p.requires_grad])
     with tempfile.TemporaryDirectory() as scratch:
-        files = clips(Path(scratch), asked.clips, asked.seconds)
+        # Batches of about one length, as training forms them: with stored features and without.
+        files = sorted(clips(Path(scratch), asked.clips, asked.seconds), key=lambda file: file.stat().st_size)
         table = UtteranceTable(
             Utterance(id=file.name, path=file, transcript=WORDS, label=module.labels[n % len(labels)])
             for n, file in enumerate(files)

@@ -21,6 +21,7 @@ from emollm.data.labels import LabelSet
 from emollm.data.loaders import Loader, Loaders
 from emollm.data.mixing import Mixing
 from emollm.data.named import named
+from emollm.data.processes import say
 from emollm.data.protocols import Protocol, SpeakerSplit, Split
 from emollm.data.refusals import refuse_empty, refuse_no_context, refuse_one_name, tell_faults, tell_one_corpus
 from emollm.data.resuming import batches_of, place_of, refuse_other_batches
@@ -167,8 +168,14 @@ class EmotionData(TranscribingData):
         if self._needs("cues", False):
             parts = replace(parts, **{name: self.cued(getattr(parts, name)) for name in names})
         self.parts = parts
-        copies = self.training if "train" in names else UtteranceTable()
-        self._store = self._features(used + copies.where(lambda row: row.speed != 1))
+        if "train" in names and self.augmentation.changes_waveform:
+            say("Features of the training part are not cached: the waveform is augmented.")
+            stored = parts.validation
+        elif "train" in names:
+            stored = used + self.training.where(lambda row: row.speed != 1)
+        else:
+            stored = used
+        self._store = self._features(stored)
         self._ready |= set(names)
 
     @property
@@ -231,7 +238,7 @@ class EmotionData(TranscribingData):
         return self._needs("audio", True) and (self.ablation is None or self.ablation.hears)
 
     def _features(self, table: UtteranceTable) -> FeatureStore | None:
-        """A store that holds the features of every utterance that can be read, or None with the reason said."""
+        """A store with the features of every utterance that can be read, or None; why not, is said."""
         module = self.trainer.lightning_module
         if not module.needs_audio:
             return None
@@ -239,10 +246,11 @@ class EmotionData(TranscribingData):
         # What one run refuses as too long, another one may have kept.
         settings = f"{module.feature_settings()}|{self.min_seconds}|{self.max_seconds}"
         backbone = module.audio_backbone
-        store = open_store(backbone, settings, table, self.cache, self.augmentation, self.sounds)
+        store = open_store(backbone, settings, self.cache, self.sounds)
         if store is not None:
-            device = self.trainer.strategy.root_device
-            fill(store, backbone, self._dataset(table), device, self.num_workers, self.size, self.batch_tokens)
+            device, dataset = self.trainer.strategy.root_device, self._dataset(table)
+            size, limit = self.size, self.cache.max_gb
+            fill(store, backbone, dataset, device, self.num_workers, size, self.batch_tokens, limit)
         return store
 
     # -- loaders --------------------------------------------------------------------------------------------
@@ -250,7 +258,8 @@ class EmotionData(TranscribingData):
     def train_dataloader(self) -> Loader:
         """Shuffled by seed and epoch; a run resumed in the middle of an epoch goes on where it stopped."""
         table = self.training
-        dataset = self._dataset(table, self.augmentation, self._store)
+        store = None if self.augmentation.changes_waveform else self._store
+        dataset = self._dataset(table, self.augmentation, store)
         return self._loaders.shuffled(dataset, self.seed, self.mixing.weights(table), self._place)
 
     def state_dict(self) -> dict[str, Any]:

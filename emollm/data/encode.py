@@ -2,59 +2,44 @@
 
 from __future__ import annotations
 
+import math
 import os
+import shutil
 import sys
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
 import torch
 from rich.progress import track
 from torch.utils.data import DataLoader
 
-from emollm.data.augment import Augmentation
 from emollm.data.batch import Batch, Collate, UtteranceDataset
 from emollm.data.features import FeatureCache, FeatureStore, as_stored
 from emollm.data.loaders import heard_seconds, lengths_of
 from emollm.data.processes import gather, mine, say
 from emollm.data.sampler import in_batches_of_tokens
 from emollm.data.sounds import SoundIndex
-from emollm.data.utterance import UtteranceTable
 from emollm.models.backbones import Backbone
 
 _BYTES = 2  # float16
 _THREADS = 8
 
 
-def open_store(
-    backbone: Backbone,
-    settings: str,
-    table: UtteranceTable,
-    cache: FeatureCache,
-    augmentation: Augmentation,
-    index: SoundIndex,
-) -> FeatureStore | None:
-    """The store for the features of a table, or None, with the reason said.
+def open_store(backbone: Backbone, settings: str, cache: FeatureCache, index: SoundIndex) -> FeatureStore | None:
+    """The store for the features of a run, or None, with the reason said.
 
     Args:
         backbone: the encoder.
         settings: what its features depend on beside the sound.
-        table: what is to be encoded.
-        cache: whether, where, and how much.
-        augmentation: of the training data.
+        cache: whether and where.
         index: what is known of sound files.
     """
-    reason = None
-    if not cache.enabled:
-        reason = "data.cache.enabled is false"
-    elif not backbone.frozen:
-        reason = "layers of the backbone are trained"
-    elif augmentation.changes_waveform:
-        reason = "the waveform is augmented"
-    else:
-        size = estimate_gb(backbone, sum(heard_seconds(table, index)))
-        if size <= cache.max_gb:
-            return FeatureStore(cache.path, settings, index)
-        reason = f"it would take {size:.1f} GB, more than data.cache.max_gb ({cache.max_gb:g})"
-    say(f"Features are not cached: {reason}.")
+    if cache.enabled and backbone.frozen:
+        return FeatureStore(cache.path, settings, index)
+    say(
+        "Features are not cached: "
+        f"{'layers of the backbone are trained' if cache.enabled else 'data.cache.enabled is false'}."
+    )
     return None
 
 
@@ -71,10 +56,11 @@ def fill(
     workers: int,
     batch_size: int,
     tokens: int | None = None,
+    max_gb: float = math.inf,
 ) -> None:
     """Encode what the store does not have; processes share the work, and each waits for all of it.
 
-    Safe to interrupt: what is done stays done.
+    Safe to interrupt: what is done stays done. Where there is no room, nothing is kept, and the run says so.
 
     Args:
         store: where the features go.
@@ -84,12 +70,19 @@ def fill(
         workers: processes that decode.
         batch_size: utterances a batch.
         tokens: of a batch, in its place.
+        max_gb: what the folder of all stores may hold.
     """
     with ThreadPoolExecutor(_THREADS) as pool:  # reading and hashing let go of the interpreter
         held = list(pool.map(store.holds, dataset.table))
+    missing = [row for row, there in enumerate(held) if not there]
+    seconds = heard_seconds(dataset.table, store.index) if missing else []
+    no_room = _no_room(store.folder.parent, estimate_gb(backbone, sum(seconds[row] for row in missing)), max_gb)
     # As the first process sees it: others may have come later, and a run beside this one may be filling too.
-    missing = gather([row for row, there in enumerate(held) if not there])[0]
+    missing, no_room = gather((missing, no_room))[0]
     if not missing:
+        return
+    if no_room:
+        say(f"Features are not cached: {no_room}.")
         return
     seconds = heard_seconds(dataset.table, store.index)
     size = estimate_gb(backbone, sum(seconds))
@@ -113,6 +106,22 @@ def fill(
             if len(batch):
                 _encode(store, batch, backbone, device)
     gather(None)  # of fewer utterances than processes some have none, and wait all the same
+
+
+def _no_room(folder: Path, size: float, max_gb: float) -> str | None:
+    """Why so many gigabytes more may not be kept in a folder; None where they may."""
+    if not size:
+        return None
+    there = sum(file.stat().st_size for file in folder.rglob("*") if file.is_file()) / 1e9
+    if there + size > max_gb:
+        already = f", with the {there:.1f} GB in {folder}" if there >= 0.05 else ""
+        return (
+            f"it would take {size:.1f} GB{already}, more than data.cache.max_gb ({max_gb:g}): raise that, or "
+            "delete what is no longer needed"
+        )
+    made = next(place for place in (folder, *folder.parents) if place.exists())
+    free = shutil.disk_usage(made).free / 1e9
+    return f"it would take {size:.1f} GB, and the disk of {folder} has {free:.1f} GB left" if size > free else None
 
 
 def _loader(dataset: UtteranceDataset, batches: list[list[int]], workers: int) -> DataLoader[Batch]:

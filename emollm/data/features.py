@@ -6,6 +6,8 @@ import threading
 from dataclasses import dataclass
 from io import BytesIO
 from pathlib import Path
+from tokenize import TokenError
+from zipfile import BadZipFile
 
 import numpy as np
 import torch
@@ -17,6 +19,8 @@ from emollm.errors import UserError
 from emollm.files import write_bytes
 from emollm.models.cache import cache_folder
 
+_DAMAGED = (OSError, ValueError, EOFError, SyntaxError, TokenError, BadZipFile)
+"""What NumPy raises for a file that is not whole, or is not its own."""
 _ONE_AT_A_TIME = threading.Lock()
 """NumPy reads the header as Python, and the parser of Python 3.11 fails now and then where threads use it at once
 (github.com/python/cpython/issues/106905)."""
@@ -27,12 +31,14 @@ class FeatureCache:
     """Whether and where the features of a frozen backbone are kept."""
 
     enabled: bool = True
-    """Used whenever the recipe allows it: a frozen backbone, no augmentation of the waveform."""
+    """Used whenever the recipe allows it: a frozen backbone, and, for the training part, no augmentation of the
+    waveform."""
     folder: str | None = None
     """None is the folder ``features`` in emollm's cache (``EMOLLM_CACHE``). Machines share their work where all of
     them see the folder."""
     max_gb: float = 50.0
-    """A corpus whose features would take more than this is encoded anew in each pass."""
+    """Of all that is in the folder. A run whose features would take it beyond this, or fill the disk, encodes anew
+    in each pass what is not there yet; nothing is deleted."""
 
     @property
     def path(self) -> Path:
@@ -85,11 +91,12 @@ class FeatureStore(SoundStore):
 
 
 def _open(file: Path) -> np.ndarray | None:
-    """The array in a file by memory map; None where there is no file, or one that was cut off."""
+    """The array in a file by memory map; None where there is no file, or a damaged one."""
     try:
         with _ONE_AT_A_TIME:
-            return np.load(file, mmap_mode="r")
-    except (OSError, ValueError, EOFError):
+            found = np.load(file, mmap_mode="r")
+            return found if isinstance(found, np.ndarray) and found.ndim == 3 else None
+    except _DAMAGED:
         return None
 
 

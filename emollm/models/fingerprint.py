@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 from collections.abc import Iterable
 
 import torch
@@ -11,6 +12,8 @@ from torch import Tensor, nn
 _VALUES = 64  # of each sampled parameter
 _DIGITS = 16  # of each hexadecimal digest
 _WHOLE = (torch.float32, torch.bfloat16)
+_ABOUT = ("_name_or_path", "transformers_version", "architectures")
+"""What a configuration tells of itself, and nothing is computed with."""
 
 
 def fingerprint(module: nn.Module) -> str:
@@ -34,6 +37,29 @@ def fingerprint(module: nn.Module) -> str:
     first = _digest((name, one if one.ndim == 1 or name in tables else None) for name, one in parameters)
     whole = all(one.dtype in _WHOLE for _, one in matrices)
     return f"{first}-{_digest(matrices)}" if matrices and whole else first
+
+
+def content(module: nn.Module) -> str:
+    """Digest of all that a module computes with: every bit of its parameters and buffers, and its configuration.
+
+    Where ``fingerprint`` recognises a model, this tells whether anything at all has changed. It reads every
+    weight: seconds for gigabytes.
+
+    Args:
+        module: a model, with a Hugging Face ``config`` if it has one.
+
+    Returns:
+        16 hexadecimal digits.
+    """
+    digest = hashlib.sha256()
+    for name, tensor in sorted([*module.named_parameters(), *module.named_buffers()]):
+        digest.update(f"{name} {tensor.dtype} {tuple(tensor.shape)}\n".encode())
+        digest.update(tensor.detach().cpu().contiguous().flatten().view(torch.uint8).numpy())
+    config = getattr(module, "config", None)
+    if config is not None:
+        known = {name: value for name, value in config.to_dict().items() if name not in _ABOUT}
+        digest.update(json.dumps(known, sort_keys=True, default=str).encode())
+    return digest.hexdigest()[:_DIGITS]
 
 
 def same_weights(one: str, other: str) -> bool:

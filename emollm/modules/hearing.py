@@ -46,7 +46,7 @@ class HearingModule(LightningModule, ABC):
         """What stored features depend on beside the sound."""
         backbone = self.audio_backbone
         assert backbone is not None
-        return f"{backbone.fingerprint}|{backbone.layers}|{backbone.dtype}|{backbone.setting}"
+        return f"{backbone.content}|{backbone.layers}|{backbone.dtype}|{backbone.setting}"
 
     def make_ranges(self) -> None:
         """Make room for the range of the training speakers, where the model hears and is to know it."""

@@ -198,25 +198,75 @@ def test_impossible_numbers_are_refused(options):
 @pytest.mark.parametrize(
     ("options", "backbone", "says"),
     [
-        ({"cache": FeatureCache(enabled=False)}, {}, "data.cache.enabled is false"),
-        ({"cache": FeatureCache(max_gb=1e-6)}, {}, "more than data.cache.max_gb (1e-06)"),
+        ({"enabled": False}, {}, "data.cache.enabled is false"),
+        ({"max_gb": 1e-6}, {}, "more than data.cache.max_gb (1e-06)"),
         ({}, {"layers": [3], "trained_layers": 1}, "layers of the backbone are trained"),
-        ({"augmentation": "gain"}, {}, "the waveform is augmented"),
     ],
 )
 def test_the_reason_is_said_when_features_are_not_kept(
     corpus, tiny_wavlm, tmp_path, capsys, options, backbone, says
 ):
+    from emollm.models.backbones import BackboneSpec
+
+    cache = FeatureCache(folder=str(tmp_path / "features"), **options)
+    module = Probe(LABELS, BackboneSpec(str(tiny_wavlm), **backbone))
+    set_up(data_of(corpus, cache=cache), module)
+    assert f"Features are not cached: {says}" in capsys.readouterr().out.replace("it would take 0.0 GB, ", "")
+    assert not list((tmp_path / "features").rglob("*.npy"))
+
+
+def test_where_the_waveform_is_augmented_the_other_parts_are_kept(corpus, tiny_wavlm, tmp_path, capsys):
     from emollm.data.augment import Augmentation
     from emollm.models.backbones import BackboneSpec
 
-    if "augmentation" in options:
-        options = {"augmentation": Augmentation(gain=(-6, 6))}
-    options = {"cache": FeatureCache(folder=str(tmp_path / "features"))} | options
-    module = Probe(LABELS, BackboneSpec(str(tiny_wavlm), **backbone))
-    set_up(data_of(corpus, **options), module)
-    assert f"Features are not cached: {says}" in capsys.readouterr().out.replace("it would take 0.0 GB, ", "")
-    assert not (tmp_path / "features").exists()
+    options = {
+        "cache": FeatureCache(folder=str(tmp_path / "features")),
+        "augmentation": Augmentation(gain=(-6, 6)),
+    }
+    data = set_up(data_of(corpus, **options), Probe(LABELS, BackboneSpec(str(tiny_wavlm))))
+    said = capsys.readouterr().out
+    assert "Features of the training part are not cached: the waveform is augmented." in said
+    number = len(data.parts.validation)
+    assert f"{number} of {number} utterances are encoded now" in said
+    assert all(batch.features is None for batch in data.train_dataloader())
+    assert all(batch.waveforms is None for batch in data.val_dataloader())
+    tested = set_up(data_of(corpus, **options), Probe(LABELS, BackboneSpec(str(tiny_wavlm))), "test")
+    assert "are not cached" not in capsys.readouterr().out
+    assert all(batch.waveforms is None for batch in tested.test_dataloader())
+
+
+def test_the_bound_is_of_all_that_is_kept(corpus, tiny_wavlm, tmp_path, capsys):
+    from emollm.models.backbones import BackboneSpec
+
+    def fitted(max_gb, **backbone):
+        cache = FeatureCache(folder=str(tmp_path / "features"), max_gb=max_gb)
+        module = Probe(LABELS, BackboneSpec(str(tiny_wavlm), **backbone))
+        return set_up(data_of(corpus, cache=cache), module), capsys.readouterr().out
+
+    def kept():
+        return sum(file.stat().st_size for file in (tmp_path / "features").rglob("*.npy")) / 1e9
+
+    _, said = fitted(1.0)
+    assert "are encoded now" in said
+    data, said = fitted(1e-9)
+    assert "cached" not in said, "nothing is to be added"
+    assert all(batch.waveforms is None for batch in data.train_dataloader())
+    before = kept()
+    data, said = fitted(1.1 * before, layers=[1])  # another setting's features count too
+    assert "more than data.cache.max_gb" in said
+    assert kept() == before
+    assert all(batch.features is None for batch in data.train_dataloader())
+
+
+def test_a_disk_that_would_be_full_is_told(corpus, tiny_wavlm, tmp_path, capsys, monkeypatch):
+    from shutil import _ntuple_diskusage
+
+    from emollm.models.backbones import BackboneSpec
+
+    monkeypatch.setattr("shutil.disk_usage", lambda _: _ntuple_diskusage(1, 1, 0))
+    cache = FeatureCache(folder=str(tmp_path / "features"))
+    set_up(data_of(corpus, cache=cache), Probe(LABELS, BackboneSpec(str(tiny_wavlm))))
+    assert f"and the disk of {tmp_path / 'features'} has 0.0 GB left" in capsys.readouterr().out
 
 
 def test_batches_hold_stored_features_of_their_own_and_no_more(corpus, tiny_wavlm, tmp_path, capsys):

@@ -49,7 +49,7 @@ def test_a_process_that_has_nothing_to_encode_waits_for_the_others(tmp_path, utt
     dataset = UtteranceDataset(UtteranceTable([utterance]))
     monkeypatch.setattr("emollm.data.encode.estimate_gb", lambda *_: 0.0)
     fill(open_store(tmp_path), None, dataset, torch.device("cpu"), 0, 2)
-    assert calls == [[0], None]
+    assert calls == [([0], None), None]
 
 
 def test_values_beyond_float16_are_its_greatest(tmp_path, utterance):
@@ -101,6 +101,39 @@ def test_settings_tell_layers_and_padding_apart(tiny_whisper):
         probe.configure_model()
         settings.add(probe.feature_settings())
     assert len(settings) == 4
+
+
+def test_whatever_changes_what_is_computed_changes_the_settings(tiny_hubert):
+    """Also behind a matrix's first values, in what is no weight, and in what is only said of them."""
+
+    def settings(change):
+        probe = Probe(backbone=BackboneSpec(str(tiny_hubert)))
+        probe.configure_model()
+        change(probe.backbone.model)
+        return probe.feature_settings()
+
+    def late_value(model):
+        model.encoder.layers[0].feed_forward.output_dense.weight.data[-1, -1] += 1e-6
+
+    def buffer(model):
+        model.register_buffer("running_mean", torch.zeros(3))
+
+    def heads(model):
+        model.config.num_attention_heads += 1
+
+    found = [settings(change) for change in (lambda model: None, late_value, buffer, heads)]
+    assert len(set(found)) == 4
+    assert settings(lambda model: setattr(model.config, "_name_or_path", "moved")) == found[0]
+
+
+@pytest.mark.parametrize("damage", [b"PK\x03\x04", b"\x93NUMPY\x01\x00\x06\x00(((((\n", b"\x80\x04."])
+def test_a_damaged_file_is_as_good_as_none(tmp_path, utterance, damage):
+    store = open_store(tmp_path)
+    store.write(utterance, torch.randn(2, 7, 3))
+    file = store.file(utterance)
+    file.write_bytes(damage + file.read_bytes()[len(damage) :])
+    assert not store.holds(utterance)
+    assert store.read(utterance) is None
 
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from emollm.errors import UserError
 from emollm.models.backbones.trim import trim
-from emollm.models.fingerprint import fingerprint
+from emollm.models.fingerprint import content, fingerprint
 from emollm.models.masks import length_mask
 
 SAMPLE_RATE = 16_000
@@ -102,6 +102,11 @@ class Backbone(nn.Module, ABC):
         for block in self.blocks[self.first_trained :]:
             block.requires_grad_(not held)
             block.train(not held)
+
+    @property
+    def content(self) -> str:
+        """Digest of every bit that hidden states depend on, but for ``setting`` and the asked layers."""
+        return content(self.model)
 
     @property
     def dtype(self) -> torch.dtype:
