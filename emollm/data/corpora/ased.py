@@ -8,8 +8,9 @@ from typing import Any
 from emollm.data.corpora.base import FileNameCorpus
 
 _LABELS = {"n": "neutral", "f": "fear", "h": "happy", "s": "sad", "a": "angry"}
-
+_DIGITS = {"n": "1", "f": "2", "h": "3", "s": "4", "a": "5"}  # the emotion once more
 _COMMON = ("01", "02")  # spoken in every emotion
+_GENDERS = {"01": "female", "02": "male"}
 
 
 class Ased(FileNameCorpus):
@@ -31,10 +32,22 @@ class Ased(FileNameCorpus):
     name = "ased"
     language = "am"
     published = 2474
+    speakers = tuple(f"{number:02}" for number in range(1, 66))
+    codes = {
+        "sentence": tuple(f"{number:02}" for number in range(1, 8)),
+        "take": ("01", "02"),
+        "gender": _GENDERS,
+    }
     pattern = re.compile(
-        r"(?P<emotion>[A-Za-z]+)\d-(?P<sentence>\d\d)-(?P<take>\d\d)-(?P<gender>\d\d)-(?P<speaker>\d\d)"
+        r"(?P<emotion>[A-Za-z]+)(?P<digit>\d)-(?P<sentence>\d\d)-(?P<take>\d\d)-(?P<gender>\d\d)-(?P<speaker>\d\d)"
     )
     example = "a5-01-01-01-01.wav"
+
+    def unknown_codes(self, match: re.Match[str]) -> list[str]:
+        """Also a digit that is another emotion's than the letter before it."""
+        letter, digit = match["emotion"].lower(), match["digit"]
+        other = _DIGITS.get(letter, digit) != digit
+        return super().unknown_codes(match) + ([f"digit {digit} behind {letter}"] if other else [])
 
     def describe(self, match: re.Match[str]) -> dict[str, Any]:
         """Emotion, sentence, repetition, gender, speaker."""
@@ -43,6 +56,6 @@ class Ased(FileNameCorpus):
             "label": _LABELS.get(emotion, emotion),
             "sentence": match["sentence"] if match["sentence"] in _COMMON else f"{emotion}{match['sentence']}",
             "speaker": match["speaker"],
-            "gender": {"01": "female", "02": "male"}.get(match["gender"]),
+            "gender": _GENDERS.get(match["gender"]),
             "extra": {"repetition": int(match["take"])},
         }

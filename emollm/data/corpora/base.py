@@ -7,7 +7,7 @@ import re
 import warnings
 from abc import ABC, abstractmethod
 from collections import Counter
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path, PurePath
 from typing import Any, ClassVar
 
@@ -73,6 +73,10 @@ class FileNameCorpus(Corpus):
     speakers: ClassVar[Collection[str]] = ()
     """Everybody who speaks in the corpus, where that is known for good: another speaker is a mistake in a name."""
 
+    codes: ClassVar[Mapping[str, Collection[str]]] = {}
+    """The codes that there are, in any case, by group of ``pattern``: another one is a mistake in a name. Emotions
+    and speakers are told elsewhere."""
+
     speaker_folder: ClassVar[re.Pattern[str] | None] = None
     """Fits the name of a folder that holds one speaker's recordings; its first group is the speaker."""
 
@@ -92,6 +96,13 @@ class FileNameCorpus(Corpus):
         match = self.pattern.fullmatch(self.named(path))
         values = None if match is None else self.describe(match)
         return None if values is None else values.get("id", match[0])
+
+    def unknown_codes(self, match: re.Match[str]) -> list[str]:
+        """What in a file name is a code that the corpus does not have: ``sentence 03``."""
+        known = {group: {code.casefold() for code in codes} for group, codes in self.codes.items()}
+        return [
+            f"{group} {match[group]}" for group, codes in known.items() if match[group].casefold() not in codes
+        ]
 
     def read(self) -> UtteranceTable:
         """Every recording once, sorted by name.
@@ -161,6 +172,7 @@ class FileNameCorpus(Corpus):
                 "move them, or correct their names",
             )
         self._tell_speakers(table, folder)
+        self._tell_codes(files, folder)
         return table
 
     def _tell_speakers(self, table: UtteranceTable, folder: Path) -> None:
@@ -175,6 +187,16 @@ class FileNameCorpus(Corpus):
             f"{self.name}: recordings below {folder} lie in another speaker's folder than their name says, and "
             "the name counts",
             "move them, or correct their names",
+        )
+
+    def _tell_codes(self, files: Sequence[Path], folder: Path) -> None:
+        """Warn of codes that do not exist, also in the names of what ``describe`` leaves out for them."""
+        matches = (self.pattern.fullmatch(self.named(path)) for path in files)
+        unknown = {match[0]: codes for match in matches if match and (codes := self.unknown_codes(match))}
+        tell_left_out(
+            [f"{name} has {' and '.join(codes)}" for name, codes in sorted(unknown.items())],
+            f"{self.name}: names of recordings below {folder} hold codes that the corpus does not have",
+            "correct their names",
         )
 
     def _other_speaker(self, row: Utterance, root: Path) -> str | None:

@@ -58,6 +58,8 @@ class CremaD(FileNameCorpus):
     name = "cremad"
     language = "en"
     published = 7442
+    speakers = tuple(f"{number}" for number in range(1001, 1092))
+    codes = {"sentence": _SENTENCES, "level": _LEVELS}
     pattern = re.compile(
         r"(?P<actor>\d{4})_(?P<sentence>[A-Z]{3})_(?P<emotion>[A-Z]+)_(?P<level>[A-Z]{1,2})", re.IGNORECASE
     )
@@ -93,8 +95,9 @@ class CremaD(FileNameCorpus):
             f"{self.name}: recordings below {folder} are in no table of votes",
             "correct the recordings' names, or restore the tables' rows",
         )
+        heard = set(table.values("speaker"))
         tell_left_out(
-            sorted({row.speaker or "" for row in table} - actors.keys()) if actors else [],
+            [actor for actor in self.speakers if actor in heard and actor not in actors] if actors else [],
             f"{self.name}: actors are not in VideoDemographics.csv below {folder}, so nothing is known of them",
             "restore the table's rows",
         )

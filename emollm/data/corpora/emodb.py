@@ -60,6 +60,7 @@ class Emodb(FileNameCorpus):
     language = "de"
     published = 535
     speakers = _SPEAKERS.keys()
+    codes = {"sentence": _SENTENCES}
     pattern = re.compile(
         r"(?P<speaker>\d\d)(?P<sentence>[ab]\d\d)(?P<emotion>[A-Z])(?P<version>[a-z]?)", re.IGNORECASE
     )

@@ -52,6 +52,7 @@ class Emovo(FileNameCorpus):
     published = 588
     speakers = _AGES.keys()
     speaker_folder = re.compile(r"([mf]\d)", re.IGNORECASE)
+    codes = {"sentence": _SENTENCES}
     pattern = re.compile(r"(?P<emotion>[a-z]+)-(?P<speaker>[mf]\d)-(?P<sentence>[a-z]\d)", re.IGNORECASE)
     example = "dis-f1-b1.wav"
 

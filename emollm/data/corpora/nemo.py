@@ -45,6 +45,7 @@ class Nemo(FileNameCorpus):
     language = "pl"
     published = 4481
     speakers = _SPEAKERS.keys()
+    codes = {"sentence": tuple(f"{number}" for number in range(1, 91))}
     pattern = re.compile(r"(?P<speaker>[A-Z]{2}\d)_(?P<emotion>[A-Z]+)_(?P<sentence>\d+)", re.IGNORECASE)
     example = "SM0_anger_77.wav"
 

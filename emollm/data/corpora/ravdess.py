@@ -49,6 +49,13 @@ class Ravdess(FileNameCorpus):
     published = 1440
     speakers = _FOLD_OF.keys()
     speaker_folder = re.compile(r"Actor_(\d\d)", re.IGNORECASE)
+    codes = {
+        "modality": ("01", "02", "03"),  # sound and picture, picture, sound
+        "channel": ("01", "02"),  # spoken, sung
+        "intensity": _INTENSITIES,
+        "sentence": _SENTENCES,
+        "repetition": ("01", "02"),
+    }
     pattern = re.compile(
         r"(?P<modality>\d\d)-(?P<channel>\d\d)-(?P<emotion>[0-9A-Za-z]+)-(?P<intensity>\d\d)-(?P<sentence>\d\d)"
         r"-(?P<repetition>\d\d)-(?P<actor>\d\d)"

@@ -54,6 +54,11 @@ class Savee(FileNameCorpus):
         folder = parts_of(Path(path).absolute())[-2].upper()
         return f"{folder}_{stem}" if folder in _SPEAKERS and not self.pattern.fullmatch(stem) else stem
 
+    def unknown_codes(self, match: re.Match[str]) -> list[str]:
+        """A number above that of the emotion's sentences: thirty neutral ones, fifteen of each other emotion."""
+        last = 30 if match["emotion"].lower() == "n" else 15
+        return [] if 1 <= int(match["number"]) <= last else [f"sentence {match['number']}"]
+
     def describe(self, match: re.Match[str]) -> dict[str, Any]:
         """Speaker, emotion, number."""
         speaker, emotion = match["speaker"].upper(), match["emotion"].lower()

@@ -108,6 +108,8 @@ def test_a_recording_in_the_folder_of_another_speaker_is_told(tmp_path, recwarn,
         (Emovo, "f7/rab-f7-b1.wav", "f3/rab-f3-b1.wav"),
         (Esd, "0021/Angry/0021_000351.wav", "0020/Angry/0020_000351.wav"),
         (Nemo, "samples/SM1_anger_1.wav", "samples/SM0_anger_1.wav"),
+        (CremaD, "1199_IEO_ANG_XX.wav", "1091_IEO_ANG_XX.wav"),
+        (Ased, "a5-01-01-01-99.wav", "a5-01-01-01-65.wav"),
     ],
 )
 def test_a_speaker_whom_a_corpus_does_not_have_is_told(tmp_path, recwarn, reader, wrong, right):
@@ -115,6 +117,48 @@ def test_a_speaker_whom_a_corpus_does_not_have_is_told(tmp_path, recwarn, reader
     (said,) = recwarn
     name = wrong.split("/")[-1].removesuffix(".wav")
     assert f"whom the corpus does not have (1: {name}): correct their names" in str(said.message)
+
+
+@pytest.mark.parametrize(
+    ("reader", "wrong", "says", "right"),
+    [
+        (Ravdess, "03-01-05-01-03-01-01.wav", "sentence 03", "03-01-05-02-02-02-01.wav"),
+        (Ravdess, "03-01-05-03-01-07-01.wav", "intensity 03 and repetition 07", "03-01-05-01-01-01-01.wav"),
+        (Emodb, "03a03Wa.wav", "sentence a03", "03A02WA.wav"),
+        (Emovo, "rab-m3-l5.wav", "sentence l5", "RAB-M3-L4.wav"),
+        (CremaD, "1001_XYZ_ANG_XX.wav", "sentence XYZ", "1001_IEO_ANG_X.wav"),
+        (CremaD, "1001_IEO_ANG_HJ.wav", "level HJ", "1001_ieo_ang_hi.wav"),
+        (Savee, "DC/a16.wav", "sentence 16", "DC/a15.wav"),
+        (Savee, "DC/a00.wav", "sentence 00", "DC/a01.wav"),
+        (Nemo, "SM0_anger_091.wav", "sentence 091", "SM0_anger_90.wav"),
+        (Ased, "a4-03-01-01-01.wav", "digit 4 behind a", "A5-03-01-01-01.wav"),
+        (Ased, "a5-77-03-03-01.wav", "sentence 77 and take 03 and gender 03", "a5-07-02-02-65.wav"),
+    ],
+)
+def test_a_code_that_a_corpus_does_not_have_is_told(tmp_path, recwarn, reader, wrong, says, right):
+    assert reader(plant(tmp_path, wrong, right)).read().values("label") == ["angry", "angry"]
+    (said,) = recwarn
+    name = "DC_" * (reader is Savee) + wrong.split("/")[-1].removesuffix(".wav")
+    assert f"does not have (1: {name} has {says}): correct their names" in str(said.message)
+
+
+def test_neutral_sentences_of_savee_are_thirty(tmp_path, recwarn):
+    assert len(Savee(plant(tmp_path, "DC/n30.wav")).read()) == 1
+    assert not recwarn
+    with pytest.warns(UserWarning, match=r"does not have \(1: DC_n31 has sentence 31\)"):
+        assert len(Savee(plant(tmp_path, "DC/n31.wav")).read()) == 2
+
+
+def test_what_ravdess_leaves_out_for_a_code_that_does_not_exist_is_told(tmp_path, recwarn):
+    songs = ("03-02-05-01-01-01-01.wav", "01-01-05-01-01-01-01.wav", "02-01-05-02-02-02-01.wav")
+    root = plant(tmp_path, "03-01-05-01-01-01-01.wav", *songs)
+    assert len(Ravdess(root).read()) == 1
+    assert not recwarn
+    plant(tmp_path, "03-03-05-01-01-01-01.wav", "13-01-05-01-01-01-01.wav")
+    assert len(Ravdess(root).read()) == 1
+    (said,) = recwarn
+    text = "(2: 03-03-05-01-01-01-01 has channel 03, 13-01-05-01-01-01-01 has modality 13)"
+    assert text in str(said.message)
 
 
 def test_what_text_files_of_esd_do_not_tell(tmp_path, recwarn):
