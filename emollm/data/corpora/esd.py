@@ -11,9 +11,9 @@ from typing import Any
 
 from emollm.data.corpora.base import FileNameCorpus
 from emollm.data.corpora.faults import Faults
-from emollm.data.corpora.files import find_files, tell_left_out
+from emollm.data.corpora.files import find_files, stem_of, tell_left_out
 from emollm.data.corpora.rows import keep_first, mend, tell_contradictions
-from emollm.data.corpora.text import read_text
+from emollm.data.corpora.text import Fallback, read_text, tell_foreign
 from emollm.data.folders import parts_of
 from emollm.data.labels import EMOTIONS, canonical
 from emollm.data.protocols.parts import part_of
@@ -41,6 +41,12 @@ _CHINESE = {
     "惊喜": "surprise",
     "惊讶": "surprise",
 }
+# Several files, English ones among them, were written in China on Windows.
+_CHINA = "gb18030"
+_IDEOGRAPH = r"\u3400-\u9fff\ue000-\uf8ff"  # and what fonts add to them
+# English in Windows-1252 or of a Mac seems to hold ideographs, as I'm with a curly quote; true GB 18030 of English
+# holds none but in the emotion at the end.
+_ENGLISH = Fallback(_CHINA, re.compile(rf"^[^{_IDEOGRAPH}]*(?!(?:{'|'.join(_CHINESE)})\W*$)[{_IDEOGRAPH}]"))
 
 
 class Esd(FileNameCorpus):
@@ -53,7 +59,8 @@ class Esd(FileNameCorpus):
     Read as ``0011/Angry/0011_000351.wav``, or with the folders ``train``, ``evaluation`` and ``test`` in between.
     ``split`` is the owners': of each speaker's 350 sentences 20 are validation, 30 test and 300 train, so all
     parts share the speakers; LeaveOneSpeakerOut does not. Transcripts come from ``0011/0011.txt``; these are
-    UTF-8, UTF-16 or GB 18030, with tabs or blanks (issue 1 of the repository), and any of it is read.
+    UTF-8, UTF-16 or GB 18030, with tabs or blanks (issue 1 of the repository), and any of it is read, as are
+    English ones that were saved again in Windows-1252 or by a Mac.
 
     Args:
         root: the folder of the corpus; the files may lie at any depth, in any sound format.
@@ -77,7 +84,7 @@ class Esd(FileNameCorpus):
     def describe(self, match: re.Match[str]) -> dict[str, Any] | None:
         """Speaker and number, which tells emotion, sentence and part."""
         speaker, number = int(match["speaker"]), int(match["number"])
-        language = "zh" if speaker <= 10 else "en"
+        language = _language(speaker)
         if self.only not in (None, language):
             return None
         emotion, sentence = divmod(number - 1, _SENTENCES)
@@ -100,11 +107,12 @@ class Esd(FileNameCorpus):
         names = [f"{speaker}.txt" for speaker in table.unique("speaker")]
         texts: dict[str, str] = {}
         said: dict[str, str] = {}
-        faults, odd, unread, contradicted = Faults(), [], [], []
+        faults = Faults()
+        foreign, odd, unread, contradicted = [], [], [], []
         for file in find_files(self.folder(), *names):
             with faults.gather():
-                # Several files, English ones among them, were written in China on Windows.
-                lines = read_text(file, fallback="gb18030").split("\n")
+                fallback = _CHINA if _language(int(stem_of(file))) == "zh" else _ENGLISH
+                lines = read_text(file, fallback, foreign).split("\n")
                 odd += [f"{file}, line {n}" for n, line in enumerate(lines, 1) if _ODD.match(line)]
                 for number, match in enumerate(map(_LINE.fullmatch, lines), 1):
                     if match is None:
@@ -119,6 +127,7 @@ class Esd(FileNameCorpus):
                     if not readable:
                         unread.append(where)
         faults.check()
+        tell_foreign(foreign)
         root = self.folder()
         placed = table.map(lambda row: _with_folders(replace(row, transcript=texts.get(row.id) or None), root))
         near = {name for row in table if row.path for name in _folders(row.path, root)}
@@ -169,6 +178,10 @@ class Esd(FileNameCorpus):
             "recordings' folders and numbers count",
             "correct the text files, or move the recordings",
         )
+
+
+def _language(speaker: int) -> str:
+    return "zh" if speaker <= 10 else "en"
 
 
 def _text_and_emotion(rest: str, tabbed: bool) -> tuple[str, str | None, bool]:

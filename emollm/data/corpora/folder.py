@@ -9,7 +9,7 @@ from typing import Literal
 from emollm.data.audio import SOUND_SUFFIXES, find_sound_files
 from emollm.data.corpora.base import Corpus, unique_ids
 from emollm.data.corpora.faults import Faults
-from emollm.data.corpora.text import read_text
+from emollm.data.corpora.text import read_text, tell_foreign
 from emollm.data.labels import canonical
 from emollm.data.utterance import Utterance, UtteranceTable
 from emollm.errors import UserError
@@ -59,10 +59,11 @@ class Folder(Corpus):
             raise UserError(f"{folder} holds no sound files ({', '.join(sorted(SOUND_SUFFIXES))}).")
         faults = Faults()
         rows = []
+        foreign: list[str] = []
         for path, identity in zip(files, unique_ids(files, folder), strict=True):
             transcript = None
             with faults.gather():
-                transcript = _transcript(path)
+                transcript = _transcript(path, foreign)
             label = _folder_name(path, folder, self.labels_from)
             rows.append(
                 Utterance(
@@ -76,6 +77,7 @@ class Folder(Corpus):
                 )
             )
         faults.check()
+        tell_foreign(foreign)
         return UtteranceTable(rows)
 
 
@@ -86,9 +88,9 @@ def _folder_name(path: Path, root: Path, level: Level) -> str | None:
     return unicodedata.normalize("NFC", above[-steps]) if 0 < steps <= len(above) else None
 
 
-def _transcript(path: Path) -> str | None:
+def _transcript(path: Path, foreign: list[str]) -> str | None:
     for suffix in (*_TEXT_SUFFIXES, *map(str.upper, _TEXT_SUFFIXES)):
         beside = path.with_suffix(suffix)
         if beside.is_file():
-            return " ".join(read_text(beside).split()) or None
+            return " ".join(read_text(beside, foreign=foreign).split()) or None
     return None

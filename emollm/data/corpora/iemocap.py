@@ -13,7 +13,7 @@ from emollm.data.corpora.base import FEW, Corpus
 from emollm.data.corpora.faults import Faults
 from emollm.data.corpora.files import archives, by_stem, or_unpack, sound_files, stem_of, tell_left_out
 from emollm.data.corpora.rows import keep_first, mend, tell_contradictions
-from emollm.data.corpora.text import read_text
+from emollm.data.corpora.text import read_text, tell_foreign
 from emollm.data.folders import parts_of, visible_files
 from emollm.data.labels import EMOTIONS, canonical
 from emollm.data.utterance import Utterance, UtteranceTable
@@ -108,10 +108,11 @@ class Iemocap(Corpus):
         texts: dict[str, str] = {}
         odd: list[str] = []
         astray: list[str] = []
+        foreign: list[str] = []
         contradicted: list[tuple[str, str]] = []
         for file in transcriptions:
             with faults.gather():
-                for where, turn_id, text in _texts(file, odd):
+                for where, turn_id, text in _texts(file, odd, foreign):
                     if not keep_first(texts, turn_id, text):
                         contradicted.append((where, turn_id))
         # A file system may have changed the case of names, which never tells two turns apart.
@@ -120,13 +121,14 @@ class Iemocap(Corpus):
         rows: list[Utterance] = []
         for file in evaluations:
             with faults.gather():
-                turns = sorted(_turns(file, faults, astray), key=lambda turn: (turn.start, turn.id))
+                turns = sorted(_turns(file, faults, astray, foreign), key=lambda turn: (turn.start, turn.id))
                 for position, turn in enumerate(turns):
                     path = file.parent.parent.parent / "sentences" / "wav" / stem_of(file) / f"{turn.id}.wav"
                     # Where recordings are at all, one that is missing is for the validator to name.
                     sound = sounds.get(turn.id.casefold(), path) if heard else None
                     rows.append(_utterance(turn, position, stem_of(file), sound, texts))
         faults.check()
+        tell_foreign(foreign)
         judged = {stem_of(file) for file in evaluations}
         tell_left_out(
             [stem_of(file) for file in transcriptions if stem_of(file) not in judged],
@@ -244,7 +246,7 @@ def _utterance(turn: _Turn, position: int, dialogue: str, path: Path | None, tex
     )
 
 
-def _turns(file: Path, faults: Faults, astray: list[str]) -> list[_Turn]:
+def _turns(file: Path, faults: Faults, astray: list[str], foreign: list[str]) -> list[_Turn]:
     """The turns of a dialogue with their votes; lines that are nothing known are added to ``astray``.
 
     What stands below such a line may be of a turn whose own line it was, so it is not given to the turn above.
@@ -252,7 +254,7 @@ def _turns(file: Path, faults: Faults, astray: list[str]) -> list[_Turn]:
     turns: list[_Turn] = []
     current: _Turn | None = None
     known = len(faults.found)
-    for number, line in enumerate(read_text(file).split("\n"), 1):
+    for number, line in enumerate(read_text(file, foreign=foreign).split("\n"), 1):
         line = line.strip()
         where = f"{file}, line {number}"
         if line.startswith("[") or (_SOUND.search(line) and not line.startswith("%")):
@@ -295,9 +297,9 @@ def _turn(line: str) -> _Turn | None:
     return _Turn(start, end, match["id"], match["label"].lower(), v, a, d)
 
 
-def _texts(file: Path, odd: list[str]) -> Iterator[tuple[str, str, str]]:
+def _texts(file: Path, odd: list[str], foreign: list[str]) -> Iterator[tuple[str, str, str]]:
     """Place, turn and transcript; what begins as a turn and goes on otherwise is added to ``odd``."""
-    for number, line in enumerate(read_text(file).split("\n"), 1):
+    for number, line in enumerate(read_text(file, foreign=foreign).split("\n"), 1):
         match, where = _TEXT.match(line.strip()), f"{file}, line {number}"
         if match:
             yield where, match["id"], mend(match["text"])

@@ -11,6 +11,7 @@ from emollm.data.corpora.base import FileNameCorpus
 from emollm.data.corpora.faults import Faults
 from emollm.data.corpora.files import find_table, stem_of, tell_left_out
 from emollm.data.corpora.rows import keep_first, mend, read_rows, tell_contradictions
+from emollm.data.corpora.text import POLISH
 from emollm.data.labels import canonical
 from emollm.data.utterance import Utterance, UtteranceTable
 
@@ -72,8 +73,7 @@ class Nemo(FileNameCorpus):
         """
         faults = Faults()
         file = find_table(self.folder(), "data.tsv")
-        # A Polish Windows saves a text in its own encoding.
-        rows = read_rows(file, ("file_id", "raw_text"), faults, fallback="cp1250") if file else []
+        rows = read_rows(file, ("file_id", "raw_text"), faults, POLISH) if file else []
         faults.check()
         said: dict[str, tuple[str, str]] = {}
         tell_contradictions(

@@ -13,7 +13,7 @@ from typing import Any
 
 from emollm.data.corpora.faults import Faults
 from emollm.data.corpora.files import tell_left_out
-from emollm.data.corpora.text import read_text
+from emollm.data.corpora.text import Fallback, read_text, tell_foreign
 from emollm.errors import UserError
 
 _DELIMITERS = (",", ";", "\t", "|")
@@ -30,7 +30,7 @@ Cells = tuple[int, list[str]]
 
 
 def read_rows(
-    file: Path, required: Sequence[str], faults: Faults, fallback: str = "cp1252"
+    file: Path, required: Sequence[str], faults: Faults, fallback: str | Fallback = "cp1252"
 ) -> list[tuple[int, dict[str, str]]]:
     """The rows of a table with a header, columns in lower case: owners change the case between releases.
 
@@ -38,7 +38,7 @@ def read_rows(
         file: the table; its delimiter is the one its header holds most of.
         required: columns that must be there, in lower case.
         faults: is told of rows that have more cells than there are columns; they are left out.
-        fallback: the encoding of what is no UTF-8.
+        fallback: the encoding of what is no UTF-8, which is told.
 
     Returns:
         Line number and cells by column.
@@ -47,7 +47,9 @@ def read_rows(
         UserError: naming the columns that are missing, or when the table is empty or cannot be read at all.
     """
     known = len(faults.found)
-    lines = read_cells(read_text(file, fallback), file, faults)
+    foreign: list[str] = []
+    lines = read_cells(read_text(file, fallback, foreign), file, faults)
+    tell_foreign(foreign)
     _, names = next(lines, (1, []))
     if not names:
         raise UserError(f"{file} is empty: take the table as the corpus's owners distribute it.")

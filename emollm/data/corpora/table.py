@@ -17,7 +17,7 @@ from emollm.data.corpora.base import Corpus, locate, unique_ids
 from emollm.data.corpora.columns import fields_of, kind_of, read_value
 from emollm.data.corpora.faults import Faults
 from emollm.data.corpora.rows import read_cells
-from emollm.data.corpora.text import read_text
+from emollm.data.corpora.text import read_text, tell_foreign
 from emollm.data.labels import canonical
 from emollm.data.utterance import Utterance, UtteranceTable
 from emollm.errors import UserError
@@ -71,10 +71,12 @@ class Table(Corpus):
         file = locate(self.file)
         root = locate(self.root) if self.root else file.parent
         faults = Faults()
-        rows = list(_rows(file, faults))
+        foreign: list[str] = []
+        rows = list(_rows(file, faults, foreign))
         if not rows:
             faults.check()
             raise UserError(f"{file} has no rows.")
+        tell_foreign(foreign)
         return self._utterances({f"{file}, line {line}": row for line, row in rows}, str(file), root, faults)
 
     def read_frame(self, frame: pd.DataFrame) -> UtteranceTable:
@@ -163,12 +165,12 @@ def _cell(value: Any) -> Any:
     return None if isinstance(value, str) and not value.strip() else value
 
 
-def _rows(file: Path, faults: Faults) -> Iterator[tuple[int, dict[str, Any]]]:
+def _rows(file: Path, faults: Faults, foreign: list[str]) -> Iterator[tuple[int, dict[str, Any]]]:
     """Line number and cells of each row."""
     suffix = file.suffix.lower()
     if suffix in _BINARY:
         raise UserError(f"{file} is a {_BINARY[suffix]}: save it as CSV (UTF-8).")
-    text = read_text(file)
+    text = read_text(file, foreign=foreign)
     if suffix in (".jsonl", ".ndjson"):
         for line, content in enumerate(text.split("\n"), 1):
             with faults.gather():

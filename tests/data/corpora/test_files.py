@@ -7,7 +7,7 @@ import pytest
 from emollm.data.audio import AudioError
 from emollm.data.corpora.faults import Faults
 from emollm.data.corpora.files import by_stem, find_files, find_table, sound_files, stem_of
-from emollm.data.corpora.text import read_text
+from emollm.data.corpora.text import POLISH, read_text, tell_foreign
 from emollm.data.decode import read_header
 from emollm.data.folders import visible_files
 from emollm.errors import UserError
@@ -96,6 +96,34 @@ def test_encodings_line_by_line(tmp_path):
     assert read_text(tmp_path / "t.txt", fallback="gb2312").split("\n") == ["naïve", "naïve “it”", "中立"]
     (tmp_path / "u.txt").write_bytes("abc".encode("utf-16") + b"\x00")
     assert read_text(tmp_path / "u.txt").startswith("abc"), "cut off in the middle of a character"
+
+
+def test_lines_in_an_encoding_that_is_guessed_are_told(tmp_path, recwarn):
+    foreign: list[str] = []
+    save(tmp_path / "t.txt", "naïve\nplain\n")
+    assert read_text(tmp_path / "t.txt", foreign=foreign) == "naïve\nplain\n"
+    (tmp_path / "t.txt").write_bytes("naïve\n".encode() + "naïve\nit’s\nplain\n".encode("cp1252"))
+    assert read_text(tmp_path / "t.txt", foreign=foreign) == "naïve\nnaïve\nit’s\nplain\n"
+    assert foreign == [f"2 lines of {tmp_path / 't.txt'} as Windows-1252"]
+    tell_foreign([])
+    assert not recwarn
+    with pytest.warns(
+        UserWarning, match=r"no UTF-8, and are read in .* \(1: 2 lines of .*t\.txt as Windows-1252\)"
+    ):
+        tell_foreign(foreign)
+
+
+@pytest.mark.parametrize("encoding", ["cp1250", "iso8859_2", "utf-8"])
+@pytest.mark.parametrize("text", ["Cię są!", "źle", "ŚCIĄGA, Źródło", "zażółć gęślą jaźń"])
+def test_polish_of_windows_and_of_unix(tmp_path, encoding, text):
+    save(tmp_path / "t.tsv", f"{text}\n", encoding)
+    assert read_text(tmp_path / "t.tsv", POLISH) == f"{text}\n"
+
+
+def test_signs_in_polish_of_windows(tmp_path):
+    text = "„Jaźń” – 5 ± 2, § 3 ¶ 4\n"
+    save(tmp_path / "t.tsv", text, "cp1250")
+    assert read_text(tmp_path / "t.tsv", POLISH) == text
 
 
 def test_faults_are_told_together():

@@ -120,6 +120,28 @@ def test_every_text_file_of_esd(tmp_path, encoding, blank):
     ]
 
 
+QUOTES = "“I’m sad”—she said… don’t you see, they’re naïve.”"
+
+
+@pytest.mark.parametrize(
+    ("encoding", "end", "emotion"),
+    [
+        ("cp1252", "\n", "Sad"),
+        ("cp1252", "\r\n", "Sad"),
+        ("mac_roman", "\r", "Sad"),
+        ("gb18030", "\n", "Sad"),
+        ("gb18030", "\r\n", "伤心"),
+    ],
+)
+def test_english_of_esd_in_any_encoding(tmp_path, encoding, end, emotion):
+    root = plant(tmp_path, "0011/Sad/0011_001051.wav", "0011/Sad/0011_001052.wav", "0011/Sad/0011_001053.wav")
+    texts = [QUOTES, "“Fine’", "Plain."]
+    lines = [f"0011_00105{number}\t{text}\t{emotion}{end}" for number, text in enumerate(texts, 1)]
+    save(tmp_path / "0011/0011.txt", "".join(lines), encoding)
+    with pytest.warns(UserWarning, match=r"no UTF-8, .* \(1: [23] lines of .*0011\.txt as [GMW]"):
+        assert Esd(root).read().values("transcript") == texts
+
+
 EVALUATION = (
     "% [START_TIME - END_TIME] TURN_NAME EMOTION [V, A, D]\n\n"
     "[6.2901 - 8.2357]\tSes01F_impro01_F000\tneu\t[2.5000, 2.5000, 2.5000]\n"

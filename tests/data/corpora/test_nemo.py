@@ -26,6 +26,14 @@ def test_as_its_owners_pack_it(tmp_path, encoding):
     assert surprise.transcript == "Czy to „gżegżółka”?"
 
 
+@pytest.mark.parametrize(("encoding", "name"), [("cp1250", "Windows-1250"), ("iso8859_2", "ISO 8859-2")])
+def test_a_table_that_is_no_utf_8(tmp_path, encoding, name):
+    root = plant(tmp_path, "samples/SM0_surprised_77.wav")
+    save(tmp_path / "data.tsv", TABLE.replace("„gżegżółka”", "gęślą jaźń"), encoding)
+    with pytest.warns(UserWarning, match=rf"\(1: 1 line of .*data\.tsv as {name}\): save them as UTF-8"):
+        assert Nemo(root).read().values("transcript") == ["Czy to gęślą jaźń?"]
+
+
 def test_a_table_without_transcripts(tmp_path):
     root = plant(tmp_path, "samples/SM0_surprised_77.wav")
     save(tmp_path / "data.tsv", TABLE.replace("raw_text", "text"))
