@@ -179,7 +179,7 @@ def with_configs_in_turn(args: list[str], folder: Path) -> list[str]:
         elif arg in ("--config", "-c") and index + 1 < len(args):
             places.append((index + 1, "", args[index + 1]))
     configs = [read_yaml(path) for *_, path in places]
-    last = _classes_in_flags(args)
+    last = classes_in_flags(args)
     for (index, prefix, path), before, config in zip(places, configs, in_turn([*configs, last]), strict=False):
         if config != before:
             file = folder / str(index) / Path(path).name
@@ -189,7 +189,7 @@ def with_configs_in_turn(args: list[str], folder: Path) -> list[str]:
     return args
 
 
-def _classes_in_flags(args: Sequence[str]) -> dict[str, Any]:
+def classes_in_flags(args: Sequence[str]) -> dict[str, Any]:
     """What flags say in words or as a class, as a recipe would: ``--data.protocol SpeakerSplit``."""
     found: dict[str, Any] = {}
     for arg, after in zip_longest(args, args[1:]):

@@ -7,6 +7,7 @@ an exported folder and the default model behave alike.
 
 from __future__ import annotations
 
+import os
 import shlex
 import shutil
 import sys
@@ -99,7 +100,10 @@ class EmotionCLI(LightningCLI):
         try:
             self.config = parser.parse_args(args)
         except ArgumentError as error:
-            raise UserError(f"{fault_of(error)}. 'emollm {self.verb} --help' shows every option.") from error
+            fault = fault_of(error)
+            if self.verb == "predict" and "nrecognized arguments" in fault:
+                fault += ": one SOURCE is labelled, a folder, or a text file with a path a line"
+            raise UserError(f"{fault}. 'emollm {self.verb} --help' shows every option.") from error
 
     def _parse_ckpt_path(self) -> None:
         """Switched off: it would let a checkpoint's hyper-parameters beat flags."""
@@ -256,6 +260,7 @@ def run(argv: list[str], kind: type[EmotionCLI] = EmotionCLI) -> EmotionCLI:
     configs = [read_yaml(path) for path in values_of(args, "--config", "-c")]
     path = _checkpoint(args, configs)
     if path is not None:
+        path = os.path.expanduser(path)  # a shell does not, behind "="
         args = [*args, "--ckpt_path", path]  # so that whoever reads the parsed options finds the same
     if verb == "predict" and path is None and not configs and not asks_help:
         path = str(weights.DEFAULT_MODEL)

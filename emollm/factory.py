@@ -28,7 +28,7 @@ def method_class(name: str) -> type[EmotionModule]:
     Raises:
         UserError: when there is no such method.
     """
-    if name not in methods():
+    if not isinstance(name, str) or name not in methods():  # a recipe may hold anything
         raise UserError(f"method is '{name}'; choose one of {', '.join(methods())}.")
     return methods()[name]
 

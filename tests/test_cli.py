@@ -348,6 +348,30 @@ def test_everything_goes_below_the_folder_that_the_trainer_names(small_run, tmp_
     assert (tmp_path / "other" / "test" / "version_0" / "report.html").is_file()
 
 
+def test_the_home_folder_is_found_behind_an_equals_sign(small_run, tmp_path, monkeypatch, capsys):
+    """A shell leaves ~ as it is there."""
+    home = tmp_path / "home"
+    home.mkdir()
+    (home / "mine.ckpt").write_bytes(small_run.checkpoint.read_bytes())
+    monkeypatch.setenv("HOME", str(home))
+    monkeypatch.chdir(tmp_path)
+    args = ["--config", str(small_run.config), "--trainer.default_root_dir", str(tmp_path / "runs")]
+    assert main(["validate", *args, "--ckpt_path=~/mine.ckpt", "--calibrate", "true"]) == 0
+    assert (home / "mine.calibration.json").is_file()
+    assert not (tmp_path / "~").exists()
+
+
+def test_a_method_of_the_wrong_kind_is_named(tmp_path, capsys):
+    (tmp_path / "m.yaml").write_text("method: [probe]\nmodel: {labels: basic4}\n")
+    assert main(["fit", "--config", str(tmp_path / "m.yaml")]) == 2
+    assert capsys.readouterr().err == "emollm: method is '['probe']'; choose one of emotion_llm, probe.\n"
+
+
+def test_several_sources_are_refused_with_what_to_do(capsys, tmp_path):
+    assert main(["predict", str(tmp_path / "a.wav"), str(tmp_path / "b.wav")]) == 2
+    assert "one SOURCE is labelled, a folder, or a text file with a path a line" in capsys.readouterr().err
+
+
 @pytest.mark.parametrize("verb", ["test", "predict"])
 def test_a_recipe_of_another_method_is_named(small_run, tmp_path, capsys, verb):
     source = [str(small_run.folder / "ravdess")] if verb == "predict" else []

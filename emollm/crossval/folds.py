@@ -12,7 +12,7 @@ from typing import Any
 import yaml
 from jsonargparse import ActionConfigFile, ArgumentError, ArgumentParser
 
-from emollm.arguments import fault_of, in_turn, pairs, read_yaml
+from emollm.arguments import classes_in_flags, fault_of, in_turn, pairs, read_yaml
 from emollm.data.datamodule import EmotionData
 from emollm.data.digest import digest
 from emollm.data.validate import check
@@ -48,11 +48,12 @@ def folds_of(args: Sequence[str]) -> Folds:
     parser.add_class_arguments(EmotionData, "data", sub_configs=True)
     parsed: list[str] = []
     with tempfile.TemporaryDirectory() as scratch:
-        configs = iter(in_turn([read_yaml(value) for name, value in pairs(args) if name in ("--config", "-c")]))
+        recipes = [read_yaml(value) for name, value in pairs(args) if name in ("--config", "-c")]
+        configs = iter(in_turn([*recipes, classes_in_flags(args)]))
         for index, (name, value) in enumerate(pairs(args)):
             if name in ("--config", "-c"):
                 file = Path(scratch) / f"{index}.yaml"
-                file.write_text(yaml.safe_dump(_data_of(next(configs))), encoding="utf-8")
+                file.write_text(yaml.safe_dump(_data_of(next(configs), value)), encoding="utf-8")
                 parsed += ["--config", str(file)]
             elif name == "--model.labels":
                 parsed.append(f"--data.labels={value}")
@@ -74,8 +75,18 @@ def folds_of(args: Sequence[str]) -> Folds:
     return Folds([str(fold) for fold in folds], flag, digest(table))
 
 
-def _data_of(recipe: dict[str, Any]) -> dict[str, Any]:
-    """The data part of a recipe alone, with the labels that it has from the model."""
-    values = dict(recipe.get("data") or {})
+def _data_of(recipe: dict[str, Any], path: str) -> dict[str, Any]:
+    """The data part of a recipe alone, with the labels that it has from the model, without the fold it names.
+
+    Raises:
+        UserError: when one of both parts is no mapping.
+    """
+    for part in ("data", "model"):
+        if not isinstance(recipe.get(part) or {}, dict):
+            raise UserError(f"{path}: '{part}' must be a mapping of options, and is {recipe[part]!r}.")
+    values = copy.deepcopy(recipe.get("data") or {})
     labels = (recipe.get("model") or {}).get("labels")
+    arguments = protocol.get("init_args") if isinstance(protocol := values.get("protocol"), dict) else None
+    if isinstance(arguments, dict):
+        arguments.pop("fold", None)  # every fold is asked for by name; a flag may leave fewer than it says
     return {"data": values if labels is None else {**values, "labels": labels}}

@@ -35,6 +35,10 @@ def recordings(source: str | Path | pd.DataFrame | Iterable[str | Path]) -> Utte
         return Table("table").read_frame(source)
     if not isinstance(source, (str, Path)):
         return UtteranceTable(Utterance(id=str(path), path=Path(path).expanduser()) for path in source)
+    if not str(source).strip():
+        raise UserError(
+            "The source is an empty word, as of a variable that nobody set: name a folder (. is this one)."
+        )
     path = Path(source).expanduser()
     if path.is_dir():
         files = find_sound_files(path)

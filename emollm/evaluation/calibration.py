@@ -120,6 +120,8 @@ class Calibration:
         """
         try:
             return cls.from_json(Path(file).read_text(encoding="utf-8"), str(file))
+        except FileNotFoundError as error:
+            raise UserError(f"There is no calibration file {file}: correct the path.") from error
         except (OSError, UnicodeDecodeError) as error:
             raise UserError(f"The calibration {file} cannot be read ({error}): {_FIX}.") from error
 

@@ -160,5 +160,11 @@ def _from_values(values: dict[str, Any], where: str) -> PromptTemplate:
             f"missing: {', '.join(sorted(missing)) or 'none'}, "
             f"unknown: {', '.join(sorted(set(values) - known)) or 'none'}."
         )
-    values["inputs"] = tuple(values["inputs"])
+    inputs = values["inputs"]
+    if not isinstance(inputs, (list, tuple)) or not all(isinstance(one, str) for one in inputs):
+        raise UserError(f"{where}: inputs is {inputs!r}: write a list of words, as [audio, transcript].")
+    for name in sorted(set(values) - {"inputs"}):
+        if not isinstance(values[name], str):
+            raise UserError(f"{where}: {name} is {values[name]!r}: write a text, in quotes.")
+    values["inputs"] = tuple(inputs)
     return PromptTemplate(**{"name": "custom", **values})

@@ -50,7 +50,9 @@ def main(argv: list[str]) -> int:
     names, seeds = _chosen(asked.folds, folds.names), _seeds(asked.seeds)
     test_args = [_option(name, value) for name in _TEST_OPTIONS if (value := getattr(asked, name)) is not None]
     environment = {} if asked.jobs == 1 else {"OMP_NUM_THREADS": str(_threads(asked.jobs))}
-    output = Path(asked.output) if asked.output else Path("runs") / "crossval" / Path(configs[-1]).stem
+    output = (
+        Path(asked.output).expanduser() if asked.output else Path("runs") / "crossval" / Path(configs[-1]).stem
+    )
     output.mkdir(parents=True, exist_ok=True)
     # The processes of the folds inherit it: one that outlives a call killed by SIGKILL still writes there.
     lock = hold(output, "An earlier call, or a fold that outlived it,")

@@ -53,7 +53,7 @@ def main(argv: list[str]) -> int:
     templates = named_templates(asked.templates)
     named = ["--ckpt_path", asked.ckpt_path] if asked.ckpt_path else []
     trial = PromptTrial([*args, *named], asked.limit, min(templates, key=lambda one: one.takes_audio))
-    output = Path(asked.output) if asked.output else Path("runs") / "prompts" / Path(configs[-1]).stem
+    output = Path(asked.output).expanduser() if asked.output else Path("runs") / "prompts" / Path(configs[-1]).stem
     output.mkdir(parents=True, exist_ok=True)
     lock = hold(output, "An earlier call")
     try:

@@ -61,8 +61,8 @@ def main(argv: list[str]) -> int:
     if asked.output:
         output = asked.output.removesuffix(".md").removesuffix(".json")  # a name may hold other dots: v0.2
         values = json.dumps([line.values() for line in found], indent=1, ensure_ascii=False)
-        write_bytes(Path(f"{output}.md"), markdown(found, other).encode())
-        write_bytes(Path(f"{output}.json"), (values + "\n").encode())
+        write_bytes(Path(f"{output}.md").expanduser(), markdown(found, other).encode())
+        write_bytes(Path(f"{output}.json").expanduser(), (values + "\n").encode())
         print(f"Written: {output}.md, {output}.json")
     return 1 if faults else 0
 

@@ -1,8 +1,10 @@
 """Folds of a recipe, without its model."""
 
+import pytest
 import yaml
 
 from emollm.crossval.folds import folds_of
+from emollm.errors import UserError
 from tests.fake_corpus import write_ravdess
 
 
@@ -23,6 +25,31 @@ def test_folds_follow_flags_and_files_in_their_order(small_run, tmp_path):
     assert folds_of([*config, *flags]).names == ["1", "2", "3"]
     single = folds_of([*config, "--data.protocol=SpeakerSplit"])
     assert (single.names, single.flag) == (["1"], False)
+
+
+def test_the_fold_and_the_options_of_a_recipes_other_protocol_do_not_count(small_run, tmp_path):
+    third = tmp_path / "third.yaml"
+    third.write_text(
+        yaml.safe_dump(
+            {
+                "data": {
+                    "protocol": {"class_path": "GroupedKFold", "init_args": {"k": 3, "fold": 3, "validation": 0}}
+                }
+            }
+        )
+    )
+    config = ["--config", str(small_run.config), "--config", str(third)]
+    assert folds_of([*config, "--data.protocol.k", "2"]).names == ["1", "2"]
+    assert folds_of([*config, "--data.protocol", "GroupedKFold", "--data.protocol.k", "2"]).names == ["1", "2"]
+    assert folds_of([*config, "--data.protocol", "LeaveOneSpeakerOut"]).names == ["1", "2", "3", "4"]
+
+
+@pytest.mark.parametrize(("part", "value"), [("data", "folds.yaml"), ("model", [1])])
+def test_a_part_that_is_no_mapping_is_named(small_run, tmp_path, part, value):
+    wrong = tmp_path / "wrong.yaml"
+    wrong.write_text(yaml.safe_dump({part: value}))
+    with pytest.raises(UserError, match=rf"wrong.yaml: '{part}' must be a mapping of options, and is"):
+        folds_of(["--config", str(small_run.config), "--config", str(wrong)])
 
 
 def test_corpora_are_folds(small_run, tmp_path):

@@ -121,3 +121,10 @@ def test_rows_of_one_id_are_told_apart(folder):
 def test_a_list_of_paths_may_begin_at_home(folder, monkeypatch):
     monkeypatch.setenv("HOME", str(folder))
     assert [row.path for row in recordings(["~/a.wav"])] == [folder / "a.wav"]
+
+
+def test_an_empty_word_is_not_the_current_folder(folder, monkeypatch):
+    monkeypatch.chdir(folder)
+    with pytest.raises(UserError, match="an empty word, as of a variable that nobody set"):
+        recordings("")
+    assert len(recordings(".")) == 3

@@ -151,7 +151,7 @@ def test_a_broken_file_is_told_of(tmp_path, text, message):
 
 
 def test_a_file_that_is_missing_or_no_text(tmp_path):
-    with pytest.raises(UserError, match="none.json cannot be read"):
+    with pytest.raises(UserError, match="There is no calibration file .*none.json: correct the path"):
         Calibration.read(tmp_path / "none.json")
     (tmp_path / "calibration.json").write_bytes(Calibration(1.0).to_json().encode("utf-16"))
     with pytest.raises(UserError, match="calibration.json cannot be read"):

@@ -8,6 +8,7 @@ import yaml
 
 from emollm import prompt_trial
 from emollm.__main__ import main
+from emollm.errors import UserError
 from emollm.evaluation import read
 from emollm.metrics import from_predictions
 from emollm.models.prompts import load_template
@@ -227,3 +228,20 @@ def test_help_tells_what_is_looked_at(capsys):
         main(["prompts", "--help"])
     assert end.value.code == 0
     assert "test part is not looked at" in " ".join(capsys.readouterr().out.split())
+
+
+@pytest.mark.parametrize(
+    ("changes", "says"),
+    [
+        ({"inputs": None}, "inputs is None: write a list of words"),
+        ({"inputs": "audio"}, "inputs is 'audio': write a list of words, as"),
+        ({"user": None}, "user is None: write a text, in quotes"),
+        ({"answer": ["{label}"]}, "answer is .*: write a text"),
+        ({"name": 5}, "name is 5: write a text"),
+    ],
+)
+def test_fields_of_a_template_of_the_wrong_kind_are_named(tmp_path, changes, says):
+    values = load_template("audio").to_dict() | changes
+    (tmp_path / "t.yaml").write_text(yaml.safe_dump(values))
+    with pytest.raises(UserError, match=rf"t.yaml: {says}"):
+        load_template(str(tmp_path / "t.yaml"))

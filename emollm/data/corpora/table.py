@@ -24,7 +24,7 @@ from emollm.errors import UserError
 from emollm.wording import seconds
 
 _BINARY = {".xlsx": "spreadsheet", ".xls": "spreadsheet", ".ods": "spreadsheet", ".parquet": "Parquet file"}
-_NAMED = ("speaker", "session", "sentence", "dialogue")
+_NAMED = ("label", "speaker", "session", "sentence", "dialogue")
 """Fields whose numbers are names."""
 
 

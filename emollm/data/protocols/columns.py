@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from typing import Literal
 
@@ -111,8 +112,4 @@ class FoldColumn(Protocol):
 def _fold(value: object) -> Fold:
     """A fold as tables and people write it: 1, "1", "01" and 1.0 are one fold."""
     text = str(value).strip()
-    try:
-        number = float(text)
-    except ValueError:
-        return text
-    return int(number) if number.is_integer() else text
+    return int(float(text)) if re.fullmatch(r"-?\d+(\.0*)?", text) else text

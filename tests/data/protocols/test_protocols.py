@@ -206,6 +206,14 @@ def test_a_table_may_be_for_testing_only():
     assert (len(split.train), len(split.validation), len(split.test)) == (0, 0, 18)
 
 
+def test_names_that_python_would_read_as_numbers_stay_names():
+    rows = UtteranceTable(
+        Utterance(id=str(place), label="sad", speaker=str(place), extra={"fold": fold})
+        for place, fold in enumerate(["1_0", "10", "1e1", " 010 "])
+    )
+    assert FoldColumn("fold").folds(rows) == [10, "1_0", "1e1"]
+
+
 def test_folds_are_numbers_however_they_are_written():
     rows = table()
     assert FoldColumn("fold").folds(rows) == [1, 2, 3, 4]
