@@ -52,7 +52,7 @@ def first_table(files: Sequence[Path], *names: str) -> Path | None:
     """As ``find_table``, among files that have one of the names."""
     for name in names:
         same = [path for path in files if parts_of(path)[-1].casefold() == name.casefold()]
-        others = [path for path in same[1:] if _content(path) != _content(same[0])]
+        others = [path for path in same[1:] if not same_content(path, same[0])]
         if others:
             warnings.warn(
                 f"{same[0]} is read; {others[0]} has the same name and another content: remove one of them.",
@@ -87,6 +87,11 @@ def tell_left_out(names: Sequence[str], what: str, fix: str) -> None:
     if names:
         shown = ", ".join(names[:3]) + (", …" if len(names) > 3 else "")
         warnings.warn(f"{what} ({len(names)}: {shown}): {fix}.", stacklevel=3)
+
+
+def same_content(file: Path, other: Path) -> bool:
+    """Whether two files are copies of each other, byte for byte."""
+    return _content(file) == _content(other)
 
 
 def _content(path: Path) -> bytes | None:

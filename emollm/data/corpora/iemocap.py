@@ -11,7 +11,15 @@ from pathlib import Path
 
 from emollm.data.corpora.base import FEW, Corpus
 from emollm.data.corpora.faults import Faults
-from emollm.data.corpora.files import archives, by_stem, or_unpack, sound_files, stem_of, tell_left_out
+from emollm.data.corpora.files import (
+    archives,
+    by_stem,
+    or_unpack,
+    same_content,
+    sound_files,
+    stem_of,
+    tell_left_out,
+)
 from emollm.data.corpora.rows import keep_first, mend, tell_contradictions
 from emollm.data.corpora.text import read_text, tell_foreign
 from emollm.data.folders import parts_of, visible_files
@@ -189,6 +197,15 @@ class Iemocap(Corpus):
             "restore dialog/EmoEvaluation/*.txt",
         )
         tell_left_out(
+            [
+                path.relative_to(folder).as_posix()
+                for stem, path in sorted(sounds.items())
+                if not _SOUND.fullmatch(stem) and (_SOUND.match(stem) or _is_among_turns(path.relative_to(folder)))
+            ],
+            f"{self.name}: recordings below {folder} are not named as turns and are passed over",
+            "name them like Ses01F_impro01_F000.wav if they belong to the corpus",
+        )
+        tell_left_out(
             [f"'{word}' of {row.id}" for row in rows for word in row.votes or {} if word not in EMOTIONS],
             f"{self.name}: votes in dialog/EmoEvaluation are for no known emotion and kept as they are",
             "correct their spelling",
@@ -200,6 +217,11 @@ def _is_of(row: Utterance) -> bool:
     return row.id.casefold().startswith(f"{row.dialogue}_".casefold())
 
 
+def _is_among_turns(path: Path) -> bool:
+    """Whether a sound file lies where the owners put recordings of single turns, not those of whole dialogues."""
+    return "sentences" in (name.casefold() for name in parts_of(path)[:-1])
+
+
 def _dialogues(folder: Path) -> tuple[list[Path], list[Path]]:
     """The files of evaluations and those of transcriptions, each dialogue once, in order."""
     found: dict[str, list[Path]] = {"emoevaluation": [], "transcriptions": []}
@@ -208,11 +230,18 @@ def _dialogues(folder: Path) -> tuple[list[Path], list[Path]]:
         if _DIALOGUE.fullmatch(names[-1]) and names[-2].casefold() in found:
             found[names[-2].casefold()].append(path)
     once = {kind: by_stem(paths) for kind, paths in found.items()}
-    copies = sum(map(len, found.values())) - sum(map(len, once.values()))
-    if copies:
+    copies = [(once[kind][stem_of(path)], path) for kind, paths in found.items() for path in paths]
+    copies = [(first, other) for first, other in copies if other is not first]
+    differing = [f"{first} and not {other}" for first, other in copies if not same_content(first, other)]
+    tell_left_out(
+        differing,
+        f"{Iemocap.name}: of files that have one name and different content the first is read",
+        "remove one of the two",
+    )
+    if len(copies) > len(differing):
         warnings.warn(
-            f"{Iemocap.name}: {copies} files below {folder} have the name of another one; the first of each name "
-            "is used.",
+            f"{Iemocap.name}: {len(copies) - len(differing)} files below {folder} have the name of another one; "
+            "the first of each name is used.",
             stacklevel=3,
         )
     evaluations, transcriptions = ([paths[name] for name in sorted(paths)] for paths in once.values())

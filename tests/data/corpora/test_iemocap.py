@@ -179,3 +179,37 @@ def test_lines_that_are_nothing_known_are_told_and_votes_stay_with_their_turn(
 def test_all_lines_of_the_true_layout_are_known(tmp_path, recwarn):
     Iemocap(str(build(tmp_path))).read()
     assert not [one for one in recwarn if "neither turns nor votes" in str(one.message)]
+
+
+@pytest.mark.filterwarnings("ignore:.*not of single turns")
+@pytest.mark.parametrize("kind", ["EmoEvaluation", "transcriptions"])
+def test_of_two_files_of_one_name_that_differ_both_are_named(tmp_path, recwarn, kind):
+    file = build(tmp_path / "a") / BASE / f"dialog/{kind}/Ses01F_impro01.txt"
+    other = build(tmp_path / "b") / BASE / f"dialog/{kind}/Ses01F_impro01.txt"
+    first = list(Iemocap(str(tmp_path)).read())
+    assert not [one for one in recwarn if "different content" in str(one.message)], "plain copies"
+    save(other, other.read_text().replace("neu", "sad").replace("forms", "papers"))
+    recwarn.clear()
+    assert list(Iemocap(str(tmp_path)).read()) == first
+    said = [str(one.message) for one in recwarn]
+    assert any(f"(1: {file} and not {other}): remove one of the two" in text for text in said)
+    assert any("1 files below" in text for text in said), "the other kind's files are copies"
+
+
+@pytest.mark.parametrize(
+    ("name", "told"),
+    [
+        ("sentences/wav/Ses01F_impro01/Ses01F_impro01_F001 (2).wav", True),
+        ("sentences/wav/Ses01F_impro01/Ses1F_impro01_F001.wav", True),
+        ("audio/Ses01F_impro01_F001_copy.wav", True),
+        ("dialog/wav/Ses01F_script01_1b.wav", False),
+        ("music/intro.wav", False),
+    ],
+)
+def test_recordings_that_are_not_named_as_turns_are_told(tmp_path, recwarn, name, told):
+    build(tmp_path)
+    names = [f"sentences/wav/Ses01F_impro01/Ses01F_impro01_{turn}.wav" for turn in ("F002", "M000")]
+    plant(tmp_path / BASE, *names, name)
+    assert all(row.path.is_file() for row in Iemocap(str(tmp_path)).read())
+    said = [str(one.message) for one in recwarn if "not named as turns" in str(one.message)]
+    assert [f"(1: {BASE}/{name}): name them like" in one for one in said] == [True] * told
