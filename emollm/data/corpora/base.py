@@ -12,6 +12,7 @@ from pathlib import Path, PurePath
 from typing import Any, ClassVar
 
 from emollm.data.corpora.files import archives, sound_files, stem_of, tell_left_out
+from emollm.data.decode import is_pointer
 from emollm.data.folders import parts_of
 from emollm.data.labels import EMOTIONS, canonical
 from emollm.data.utterance import Utterance, UtteranceTable
@@ -113,7 +114,8 @@ class FileNameCorpus(Corpus):
         folder = self.folder()
         files = sound_files(folder)
         rows: dict[str, Utterance] = {}
-        copies, strange, others = 0, [], []
+        copies: list[tuple[str, Path]] = []
+        strange, others = [], []
         for path in files:
             match = self.pattern.fullmatch(self.named(path))
             if match is None:
@@ -126,8 +128,12 @@ class FileNameCorpus(Corpus):
             base = {"id": match[0], "path": path, "corpus": self.name, "language": self.language}
             row = Utterance(**(base | values))
             # Some mirrors hold the whole corpus twice, which would count every utterance double.
-            copies += row.id.casefold() in rows  # nor are two spellings two recordings
-            rows.setdefault(row.id.casefold(), row)
+            key = row.id.casefold()  # nor are two spellings two recordings
+            if key not in rows:
+                rows[key] = row
+                continue
+            rows[key], other = self._better(rows[key], row, folder)
+            copies.append((key, other))
         if not files and (packed := archives(folder)):
             raise UserError(
                 f"{self.name}: {folder} holds no sound files, but archives ({', '.join(packed[:3])}): unpack them."
@@ -143,12 +149,7 @@ class FileNameCorpus(Corpus):
                 f"{self.name}: none of the {len(files)} sound files below {folder} is named like {self.example}: "
                 "point root at the folder of the corpus."
             )
-        if copies:
-            warnings.warn(
-                f"{self.name}: {copies} files below {folder} have the name of another one; the first of each "
-                "name is used.",
-                stacklevel=2,
-            )
+        self._tell_copies([(rows[key], other) for key, other in copies], folder)
         tell_left_out(
             [path.relative_to(folder).as_posix() for path in sorted(strange)],
             f"{self.name}: sound files below {folder} that are not named like {self.example} are passed over",
@@ -174,6 +175,28 @@ class FileNameCorpus(Corpus):
         self._tell_speakers(table, folder)
         self._tell_codes(files, folder)
         return table
+
+    def _better(self, row: Utterance, other: Utterance, folder: Path) -> tuple[Utterance, Path]:
+        """Of two files of one name the one to use, and the path of the other; the first where both are as good."""
+
+        def faults(one: Utterance) -> tuple[bool, int]:
+            return one.path is not None and is_pointer(one.path), self._astray(one, folder)
+
+        row, other = (other, row) if faults(other) < faults(row) else (row, other)
+        return row, other.path or folder
+
+    def _astray(self, row: Utterance, folder: Path) -> int:
+        """How many of the folders around a recording say otherwise than its name."""
+        return sum(place is not None for place in (_other_emotion(row, folder), self._other_speaker(row, folder)))
+
+    def _tell_copies(self, copies: Sequence[tuple[Utterance, Path]], folder: Path) -> None:
+        """Warn of files that have the name of another one: the one that is used, and the path of the other."""
+        tell_left_out(
+            pairs_of(copies, folder),
+            f"{self.name}: files below {folder} have the name of another one; of each name the first is used that "
+            "lies in no folder of another emotion or speaker",
+            "remove the others",
+        )
 
     def _tell_speakers(self, table: UtteranceTable, folder: Path) -> None:
         """Warn of speakers whom the corpus does not have, and of recordings in another speaker's folder."""
@@ -207,6 +230,15 @@ class FileNameCorpus(Corpus):
         matches = (self.speaker_folder.fullmatch(name) for name in parts_of(row.path.relative_to(root))[:-1])
         named = [match for match in matches if match and match[1].casefold() in known]
         return named[-1][0] if named and named[-1][1].casefold() != (row.speaker or "").casefold() else None
+
+
+def pairs_of(copies: Sequence[tuple[Utterance, Path]], folder: Path) -> list[str]:
+    """The files of one name below a folder: which one is used, and not which other."""
+    return [
+        f"{row.path.relative_to(folder).as_posix()} and not {other.relative_to(folder).as_posix()}"
+        for row, other in copies
+        if row.path
+    ]
 
 
 def _other_emotion(row: Utterance, root: Path) -> str | None:

@@ -9,7 +9,7 @@ from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
-from emollm.data.corpora.base import FileNameCorpus
+from emollm.data.corpora.base import FileNameCorpus, pairs_of
 from emollm.data.corpora.faults import Faults
 from emollm.data.corpora.files import find_files, stem_of, tell_left_out
 from emollm.data.corpora.rows import keep_first, mend, tell_contradictions
@@ -108,7 +108,8 @@ class Esd(FileNameCorpus):
         texts: dict[str, str] = {}
         said: dict[str, str] = {}
         faults = Faults()
-        foreign, odd, unread, contradicted = [], [], [], []
+        foreign: list[str] = []
+        odd, unread, contradicted = [], [], []
         for file in find_files(self.folder(), *names):
             with faults.gather():
                 fallback = _CHINA if _language(int(stem_of(file))) == "zh" else _ENGLISH
@@ -157,6 +158,25 @@ class Esd(FileNameCorpus):
         tell_contradictions(contradicted, self.name)
         self._tell_texts(placed, texts, said)
         return placed
+
+    def _astray(self, row: Utterance, folder: Path) -> int:
+        return super()._astray(row, folder) + (_with_folders(row, folder).split != row.split)
+
+    def _tell_copies(self, copies: Sequence[tuple[Utterance, Path]], folder: Path) -> None:
+        """Here folders tell emotion and part, so copies in different ones contradict each other."""
+
+        def contradict(row: Utterance, path: Path) -> bool:
+            first, second = (_with_folders(one, folder) for one in (row, replace(row, path=path)))
+            return (first.label, first.split) != (second.label, second.split)
+
+        differing = [pair for pair in copies if contradict(*pair)]
+        tell_left_out(
+            pairs_of(differing, folder),
+            f"{self.name}: recordings below {folder} lie in folders of different emotions or parts, and the "
+            "folder counts that agrees with the number, else the first",
+            "remove the wrong one",
+        )
+        super()._tell_copies([pair for pair in copies if pair not in differing], folder)
 
     def _tell_texts(self, table: UtteranceTable, texts: Mapping[str, str], said: Mapping[str, str]) -> None:
         """Warn of recordings that the text files alone know, and where they say another emotion."""

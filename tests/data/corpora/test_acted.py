@@ -63,7 +63,7 @@ def test_true_names(tmp_path, reader, file, facts):
 
 def test_two_spellings_of_a_name_are_one_recording(tmp_path):
     root = plant(tmp_path, "OAF_angry/OAF_back_angry.wav", "copy/oaf_BACK_ANGRY.WAV")
-    with pytest.warns(UserWarning, match="1 files below .* have the name of another one"):
+    with pytest.warns(UserWarning, match=r"have the name of another one.*\(1: "):
         assert len(Tess(root).read()) == 1
 
 
@@ -92,8 +92,55 @@ def test_codes_that_do_not_exist_reach_the_validator(tmp_path, reader, file, lab
 @pytest.mark.parametrize(("reader", "file"), [(Tess, "OAF_back_ps.wav"), (Savee, "DC_a01.wav")])
 def test_a_mirror_that_holds_everything_twice(tmp_path, reader, file):
     root = plant(tmp_path, file, f"copy/{file}")
-    with pytest.warns(UserWarning, match="1 files"):
+    with pytest.warns(UserWarning, match=r"have the name of another one.*\(1: "):
         assert len(reader(root).read()) == 1
+
+
+@pytest.mark.parametrize(
+    ("reader", "misplaced", "right"),
+    [
+        (Ravdess, "Actor_02/03-01-05-01-01-01-03.wav", "Actor_03/03-01-05-01-01-01-03.wav"),
+        (Tess, "OAF_Sad/OAF_back_angry.wav", "OAF_angry/OAF_back_angry.wav"),
+        (Emovo, "f1/rab-m3-b2.wav", "m3/rab-m3-b2.mp3"),
+    ],
+)
+def test_of_two_files_of_one_name_the_one_in_its_own_folder_is_used(tmp_path, recwarn, reader, misplaced, right):
+    (row,) = reader(plant(tmp_path, misplaced, right)).read()
+    assert row.path == tmp_path / right
+    (said,) = recwarn
+    assert f"(1: {right} and not {misplaced}): remove the others" in str(said.message)
+
+
+def test_a_pointer_of_git_lfs_is_no_better_for_its_folder(tmp_path, recwarn):
+    plant(tmp_path, "OAF_Sad/OAF_back_angry.wav")
+    save(tmp_path / "OAF_angry/OAF_back_angry.wav", "version https://git-lfs.github.com/spec/v1\noid sha256:ab\n")
+    (row,) = Tess(str(tmp_path)).read()
+    assert row.path.parent.name == "OAF_Sad"
+    assert len(recwarn) == 2, "a copy, and another emotion's folder"
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "label", "split"),
+    [
+        ("Angry/0011_000351", "Sad/0011_000351", "angry", "validation"),
+        ("Sad/0011_000361", "Happy/0011_000361", "happy", "validation"),
+        ("Happy/test/0011_000731", "Happy/train/0011_000731", "happy", "test"),
+        ("Happy/train/0011_000760", "Happy/test/0011_000760", "happy", "train"),
+        ("Happy/test/0011_000701", "Happy/train/0011_000701", "happy", "test"),
+    ],
+    ids=["by number", "neither emotion by number", "part by number", "other part by number", "neither part"],
+)
+def test_recordings_of_esd_in_two_folders_are_a_contradiction(tmp_path, recwarn, one, other, label, split):
+    """Folders are believed before numbers, so which copy is used decides label and part."""
+    (row,) = Esd(plant(tmp_path, f"0011/{one}.wav", f"0011/{other}.wav")).read()
+    assert (row.label, row.split) == (label, split)
+    used, left = (one, other) if row.path == tmp_path / f"0011/{one}.wav" else (other, one)
+    said = [str(warning.message) for warning in recwarn]
+    assert any(
+        "different emotions or parts" in text and f"(1: 0011/{used}.wav and not 0011/{left}.wav)" in text
+        for text in said
+    )
+    assert not any("have the name of another one" in text for text in said)
 
 
 @pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16"])

@@ -74,7 +74,7 @@ def test_emobox_finds_what_owners_name_otherwise(tmp_path, dataset, wav, file):
 
 
 def test_tess_in_two_spellings_is_one_recording(tmp_path):
-    with pytest.warns(UserWarning, match="1 files .* have the name of another one"):
+    with pytest.warns(UserWarning, match=r"have the name of another one.*\(1: "):
         assert Tess(plant(tmp_path, "a/OA_bite_neutral.wav", "b/OAF_bite_neutral.wav")).read().values("id") == [
             "OAF_bite_neutral"
         ]

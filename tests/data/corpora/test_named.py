@@ -73,7 +73,7 @@ def test_a_corpus_that_lies_there_twice_is_read_once(tmp_path):
     """A popular mirror of RAVDESS holds every actor's folder a second time, one level deeper."""
     name = "Actor_01/03-01-01-01-01-01-01.wav"
     root = plant(tmp_path, name, f"audio_speech_actors_01-24/{name}")
-    with pytest.warns(UserWarning, match="1 files .* the first of each"):
+    with pytest.warns(UserWarning, match=rf"\(1: {name} and not audio_speech_actors_01-24/{name}\): remove"):
         (row,) = Ravdess(root).read()
     assert row.path == tmp_path / name
 
