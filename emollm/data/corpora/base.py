@@ -199,7 +199,7 @@ class FileNameCorpus(Corpus):
         )
 
     def _tell_speakers(self, table: UtteranceTable, folder: Path) -> None:
-        """Warn of speakers whom the corpus does not have, and of recordings in another speaker's folder."""
+        """Warn of speakers whom the corpus does not have, and of recordings in a folder of others."""
         tell_left_out(
             [row.id for row in table if self.speakers and row.speaker not in self.speakers],
             f"{self.name}: recordings below {folder} are named as of speakers whom the corpus does not have",
@@ -209,6 +209,12 @@ class FileNameCorpus(Corpus):
             [f"{row.id} in {place}" for row in table if (place := self._other_speaker(row, folder))],
             f"{self.name}: recordings below {folder} lie in another speaker's folder than their name says, and "
             "the name counts",
+            "move them, or correct their names",
+        )
+        tell_left_out(
+            [f"{row.id} in {place}" for row in table if (place := _other_gender(row, folder))],
+            f"{self.name}: recordings below {folder} lie in a folder of the other gender than their name "
+            "says, and the name counts",
             "move them, or correct their names",
         )
 
@@ -246,6 +252,13 @@ def _other_emotion(row: Utterance, root: Path) -> str | None:
     folders = parts_of(row.path.relative_to(root))[:-1] if row.path else []
     named = [(name, label) for name in folders if (label := _said_by(name)) is not None]
     return named[-1][0] if named and row.label in EMOTIONS and named[-1][1] != row.label else None
+
+
+def _other_gender(row: Utterance, root: Path) -> str | None:
+    """The folder of the other gender in which a recording lies, if it does."""
+    folders = parts_of(row.path.relative_to(root))[:-1] if row.path else []
+    named = [name for name in folders if name.casefold() in ("female", "male")]
+    return named[-1] if named and row.gender not in (None, named[-1].casefold()) else None
 
 
 def _said_by(folder: str) -> str | None:

@@ -17,6 +17,7 @@ _LABELS = {"ANG": "angry", "DIS": "disgust", "FEA": "fear", "HAP": "happy", "NEU
 _VOTES = {label[0].upper(): label for label in _LABELS.values()}
 _NAMELESS = re.compile(r"(unnamed: \d+)?")  # columns without a name, as the owners or pandas write them
 _OTHERS = re.compile(r"[23]\d{5}(\.0)?")  # rows of the face, and of both
+_AGE = re.compile(r"(\d{1,3})(\.0+)?")  # pandas writes whole numbers as 12.0 where some are missing
 _LEVELS = {"LO": "low", "MD": "medium", "HI": "high", "XX": None, "X": None}
 _SEXES = ("male", "female")
 _SENTENCES = {
@@ -183,16 +184,25 @@ def _read_votes(folder: Path, faults: Faults) -> dict[str, dict[str, float]]:
 def _read_actors(folder: Path, faults: Faults) -> dict[str, dict[str, Any]]:
     found: dict[str, dict[str, Any]] = {}
     contradicted: list[str] = []
+    ageless: list[str] = []
     with faults.gather():
         if file := find_table(folder, "VideoDemographics.csv"):
             for line, row in read_rows(file, ("actorid", "age", "sex"), faults):
+                age = _AGE.fullmatch(row["age"])
+                if row["age"] and not age:
+                    ageless.append(f"{row['actorid']} {row['age']}")
                 actor = {
                     "gender": row["sex"].lower() or None,
-                    "age": int(row["age"]) if row["age"].isdecimal() else None,
+                    "age": int(age[1]) if age else None,
                     "race": row.get("race") or None,
                     "ethnicity": row.get("ethnicity") or None,
                 }
                 if not keep_first(found, row["actorid"], actor):
                     contradicted.append(f"{file}, line {line}")
     tell_contradictions(contradicted, CremaD.name)
+    tell_left_out(
+        ageless,
+        f"{CremaD.name}: ages in VideoDemographics.csv below {folder} are no whole numbers and count as unknown",
+        "correct them",
+    )
     return found

@@ -119,3 +119,17 @@ def test_actors_of_whom_nothing_is_known_and_misspelt_sexes_are_told(tmp_path, r
     said = " ".join(str(one.message) for one in recwarn)
     assert "nothing is known of them (1: 1003)" in said
     assert "neither Male nor Female (1: 1002 femal)" in said
+
+
+def test_ages_that_are_none_and_actors_whom_the_corpus_does_not_have_are_told(tmp_path, recwarn):
+    root = plant(tmp_path, "1001_DFA_ANG_XX.wav", "1002_DFA_ANG_XX.wav", "1003_DFA_ANG_XX.wav")
+    save(tmp_path / "VideoDemographics.csv", "ActorID,Age,Sex\n1001,51.0,Male\n1002,2l,Female\n1003,,Male\n")
+    assert [row.extra["age"] for row in CremaD(root).read()] == [51, None, None]
+    (said,) = recwarn
+    assert "no whole numbers and count as unknown (1: 1002 2l): correct" in str(said.message)
+    plant(tmp_path, "1199_DFA_ANG_XX.wav")
+    recwarn.clear()
+    CremaD(root).read()
+    said = [str(one.message) for one in recwarn if "1199" in str(one.message)]
+    assert len(said) == 1, "its row is not to be restored"
+    assert "whom the corpus does not have (1: 1199_DFA_ANG_XX)" in said[0]

@@ -100,6 +100,13 @@ def test_a_recording_in_the_folder_of_another_speaker_is_told(tmp_path, recwarn,
     assert f"the name counts (1: {name} in {folder}): move them" in str(said.message)
 
 
+def test_a_recording_in_the_folder_of_the_other_gender_is_told(tmp_path, recwarn):
+    root = plant(tmp_path, "female/M03A01.wav", "female/F03A01.wav", "Male/M03A02.wav", "male/female/F03A02.wav")
+    assert Shemo(root).read().values("gender") == ["female", "female", "male", "male"]
+    (said,) = recwarn
+    assert "the other gender than their name says, and the name counts (1: M03A01 in female)" in str(said.message)
+
+
 @pytest.mark.parametrize(
     ("reader", "wrong", "right"),
     [
