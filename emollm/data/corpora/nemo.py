@@ -93,6 +93,11 @@ class Nemo(FileNameCorpus):
         heard = {row.id.casefold() for row in table}
         unheard = [row["file_id"] for _, row in rows if stem_of(Path(row["file_id"])).casefold() not in heard]
         tell_left_out(unheard, f"{self.name}: rows of {file} name recordings that are not there", "restore them")
+        tell_left_out(
+            [row.id for row in table if not texts.get(row.id.casefold())] if file else [],
+            f"{self.name}: recordings are in no row of {file} that has a text, and have no transcript",
+            "restore the table's rows, or correct the recordings' names",
+        )
         labels = {row.id.casefold(): row.label for row in table}
         others = [
             f"line {line}: {row['file_id']} is {row['emotion']}"

@@ -20,6 +20,7 @@ from emollm.data.utterance import UtteranceTable
 from emollm.errors import UserError
 
 _LABELS = {"A": "angry", "F": "fear", "H": "happy", "N": "neutral", "S": "sad", "W": "surprise"}
+_RENAMED = 162  # recordings, after their transcripts were written (issue 2 of the repository)
 
 
 class Shemo(FileNameCorpus):
@@ -84,7 +85,14 @@ class Shemo(FileNameCorpus):
         tell_left_out(
             [name for name in texts if name not in there],
             f"{self.name}: recordings that transcripts below {folder} name are not there",
-            "restore them, or go on without: the owners have renamed 162",
+            f"restore them, or go on without: the owners have renamed {_RENAMED}",
+        )
+        mute = [row.id for row in table if not texts.get(row.id)] if texts else []
+        # The whole corpus lacks as many as the owners have renamed, and nothing is amiss.
+        tell_left_out(
+            mute if len(mute) > _RENAMED or len(table) < self.published else [],
+            f"{self.name}: recordings have no transcript below {folder}",
+            f"restore them, or go on without: of the whole corpus {_RENAMED} have none",
         )
         said = {name: str(facts.get("emotion") or "") for name, facts in listed.items()}
         others = [row.id for row in table if canonical(said.get(row.id, "")) not in ("", row.label)]

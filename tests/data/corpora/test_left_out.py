@@ -469,3 +469,28 @@ def test_a_list_of_shemo_that_names_a_recording_twice(tmp_path):
     save(tmp_path / "shemo.json", json.dumps(rows))
     with pytest.warns(UserWarning, match=r"which count \(1: .*shemo\.json, F21N37\): remove"):
         assert Shemo(root).read().values("transcript") == ["سلام"]
+
+
+def test_recordings_of_nemo_that_its_table_has_no_text_of_are_told(tmp_path, recwarn):
+    root = plant(tmp_path, *(f"samples/SM0_anger_{n}.wav" for n in (1, 2, 3)))
+    Nemo(root).read()
+    assert not recwarn, "without the table there are no transcripts at all"
+    save(tmp_path / "data.tsv", "file_id\traw_text\nsm0_anger_1.wav\tNie\nSM0_anger_2.wav\t\n")
+    assert Nemo(root).read().values("transcript") == ["Nie", None, None]
+    (said,) = recwarn
+    assert "have no transcript (2: SM0_anger_2, SM0_anger_3): restore" in str(said.message)
+
+
+def test_recordings_of_shemo_without_a_transcript_are_told(tmp_path, recwarn, monkeypatch):
+    root = plant(tmp_path, "F21N37.wav", "M12H01.wav", "M12H02.wav")
+    Shemo(root).read()
+    assert not recwarn, "without any there are none"
+    save(tmp_path / "shemo.json", json.dumps({"F21N37": {"transcript": "سلام"}}))
+    Shemo(root).read()
+    (said,) = recwarn
+    assert "have no transcript below" in str(said.message)
+    assert "(2: M12H01, M12H02): restore them, or go on without: of the whole corpus 162 have" in str(said.message)
+    recwarn.clear()
+    monkeypatch.setattr(Shemo, "published", 3)
+    Shemo(root).read()
+    assert not recwarn, "as many as the whole corpus lacks"
