@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import json
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, Literal
@@ -22,8 +21,10 @@ from emollm.data.corpora.files import (
     stem_of,
     tell_left_out,
 )
+from emollm.data.corpora.json_files import read_json
+from emollm.data.corpora.msp_parts import read_parts
 from emollm.data.corpora.msp_votes import read_votes
-from emollm.data.corpora.rows import mend, read_number, read_rows
+from emollm.data.corpora.rows import mend, read_number, read_rows, tell_contradictions
 from emollm.data.corpora.text import read_text
 from emollm.data.folders import parts_of, visible_files
 from emollm.data.utterance import Utterance, UtteranceTable
@@ -48,7 +49,7 @@ _PARTITIONS = {"train": "train", "development": "validation", "validation": "val
 _SCALE = (0.0, 8.0)  # 1 to 7, and room for means that were rounded or scaled by hand
 _NOTHING = ("", "nan", "n/a")  # the latter two as pandas writes an empty cell
 _GENDERS = {"male": "male", "female": "female", "unknown": None} | dict.fromkeys(_NOTHING)
-_COLUMNS = ("filename", "emoclass", "split_set")
+_COLUMNS = ("filename", "emoclass")
 _OPTIONAL = ("EmoVal", "EmoAct", "EmoDom", "SpkrID", "Gender")
 # Below the root the owners keep labels of earlier releases, and recordings that they have withdrawn.
 _EARLIER = re.compile(r"previous|prev_|removed", re.IGNORECASE)
@@ -60,8 +61,9 @@ class MspPodcast(Corpus):
     """MSP-Podcast (Lotfian and Busso 2019, doi:10.1109/TAFFC.2017.2736999).
 
     On request from lab-msp.com, for research. Needs ``Labels/labels_consensus.csv`` or ``.json``
-    (``labels_concensus`` in early releases); recordings (``Audios/*.wav``) and transcripts
-    (``Transcripts/*.txt``) are found anywhere below the root. Without any recording it is text only.
+    (``labels_concensus`` in early releases), and ``Partitions.txt`` where it has no Split_Set;
+    recordings (``Audios/*.wav``) and transcripts (``Transcripts/*.txt``) are found anywhere below the root.
+    Without any recording it is text only.
 
     Release 1.11 has 151654 segments: Train 84030, Development 19815, Test1 30647, Test2 14815,
     Test3 2347; the label set ``msp8`` leaves out other (O) and segments without agreement (X), which have no
@@ -100,16 +102,23 @@ class MspPodcast(Corpus):
             )
         faults = Faults()
         read = _json_rows if file.suffix.lower() == ".json" else read_rows
-        sounds = by_stem(path for path in sound_files(folder) if _is_current(path, folder))
-        texts = by_stem(
+        sounds = _by_name(path for path in sound_files(folder) if _is_current(path, folder))
+        texts = _by_name(
             path for path in visible_files(folder) if _is_transcript(path) and _is_current(path, folder)
         )
-        rows, listed, unlabelled = [], set(), []
-        table = read(file, _COLUMNS, faults)
+        official = [path for path in find_files(folder, "Partitions.txt") if _is_current(path, folder)]
+        parts_file = first_table(official, "Partitions.txt")
+        parts = read_parts(parts_file) if parts_file else {}
+        rows, listed, unlabelled, moved = [], set(), [], []
+        table = read(file, _COLUMNS if parts else (*_COLUMNS, "split_set"), faults)
         for line, row in table:
             with faults.gather():
                 name = stem_of(Path(row["filename"]))
-                listed.add(name)
+                key = name.casefold()
+                listed.add(key)
+                row["split_set"] = row.get("split_set") or parts.get(key, "")
+                if _other_part(row["split_set"], parts.get(key, row["split_set"])):
+                    moved.append(f"{name} {row['split_set']}, {parts[key]}")
                 values = _values(f"{file}, line {line}" if line else str(file), row)
                 if values["split"] == "test" and row["split_set"].casefold() != self.test.casefold():
                     continue
@@ -117,10 +126,15 @@ class MspPodcast(Corpus):
                 if _is_unlabelled(row) and row["split_set"].casefold() != "test3":
                     unlabelled.append(name)
                 # Where recordings are at all, one that is missing is for the validator to name.
-                path = sounds.get(name, folder / "Audios" / f"{name}.wav") if sounds else None
-                text = mend(read_text(texts[name])) if name in texts else None
+                path = sounds.get(key, folder / "Audios" / f"{name}.wav") if sounds else None
+                text = mend(read_text(texts[key])) if key in texts else None
                 rows.append(Utterance(id=name, path=path, transcript=text or None, **values))
         faults.check()
+        tell_left_out(
+            moved,
+            f"{self.name}: segments have another part in {file} than in {parts_file}, and the table counts",
+            "take both from one release",
+        )
         detailed = find_table(file.parent, "labels_detailed.csv")
         if detailed is not None:
             rows = _with_votes(rows, detailed)
@@ -177,14 +191,30 @@ def _with_votes(rows: list[Utterance], file: Path) -> list[Utterance]:
         # The labels of Test3 are hidden, and so are its votes.
         row.id
         for row in rows
-        if votes and row.id not in votes and row.extra["partition"].casefold() != "test3"
+        if votes and row.id.casefold() not in votes and row.extra["partition"].casefold() != "test3"
     ]
     tell_left_out(
         unheard,
         f"{MspPodcast.name}: segments are not in {file} and have no votes",
         "take the tables from one release",
     )
-    return [replace(row, votes=votes.get(row.id)) for row in rows]
+    return [replace(row, votes=votes.get(row.id.casefold())) for row in rows]
+
+
+def _by_name(files: Iterable[Path]) -> dict[str, Path]:
+    """Name in lower case to file, to the first of several."""
+    found: dict[str, Path] = {}
+    for name, path in by_stem(files).items():
+        found.setdefault(name.casefold(), path)
+    return found
+
+
+def _other_part(word: str, official: str) -> bool:
+    """Whether two words for partitions mean two; Development and Validation mean one."""
+    one, other = (
+        "development" if part.casefold() == "validation" else part.casefold() for part in (word, official)
+    )
+    return one != other
 
 
 def _is_current(path: Path, folder: Path) -> bool:
@@ -221,7 +251,9 @@ def _values(where: str, row: dict[str, str]) -> dict[str, Any]:
     split = _PARTITIONS.get(partition.casefold())
     if code and code not in _LABELS:
         wrong.append(f"EmoClass is '{row['emoclass']}', none of {', '.join(_LABELS)}")
-    if split is None:
+    if not partition:
+        wrong.append("Split_Set is '', and no Partitions.txt tells the part")
+    elif split is None:
         wrong.append(f"Split_Set is '{partition}', none of Train, Development, Test1, Test2, Test3")
     numbers: dict[str, float | None] = {}
     for field, column in (("valence", "EmoVal"), ("arousal", "EmoAct"), ("dominance", "EmoDom")):
@@ -249,10 +281,9 @@ def _values(where: str, row: dict[str, str]) -> dict[str, Any]:
 
 def _json_rows(file: Path, required: Sequence[str], faults: Faults) -> list[tuple[int, dict[str, str]]]:
     """As ``read_rows``, without numbers of lines."""
-    try:
-        content = json.loads(read_text(file))
-    except json.JSONDecodeError as error:
-        raise UserError(f"{file}, line {error.lineno}: not JSON ({error.msg}).") from error
+    contradicted: list[str] = []
+    content = read_json(file, contradicted)
+    tell_contradictions(contradicted, MspPodcast.name)
     if not isinstance(content, dict):
         raise UserError(f"{file} must map file names to objects with EmoClass and Split_Set.")
     rows = []

@@ -16,7 +16,7 @@ _FIX = "take the table as the corpus's owners distribute it"
 
 
 def read_votes(file: Path) -> dict[str, dict[str, float]]:
-    """Votes by segment; the table has one row a worker and segment, with his one primary emotion.
+    """Votes by segment in lower case; the table has one row a worker and segment, with his one primary emotion.
 
     Releases 1.6 and 2.0 have a column ``EmoClass_Major``; those between have ``EmoDetail``, which holds worker,
     primary emotion, secondary ones, arousal, valence and dominance: ``WORKER00000001; Angry; Sad,Annoyed; A:5.0;
@@ -48,7 +48,7 @@ def read_votes(file: Path) -> dict[str, dict[str, float]]:
             if not word or not cells[name_at]:
                 faults.add(f"{file}, line {line}: no segment or no emotion.")
                 continue
-            votes[stem_of(Path(cells[name_at]))][word] += 1
+            votes[stem_of(Path(cells[name_at])).casefold()][word] += 1
             if word not in EMOTIONS:
                 strange.append(f"'{word}' in line {line}")
     tell_left_out(

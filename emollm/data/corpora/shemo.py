@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Iterator
 from dataclasses import replace
@@ -12,6 +11,7 @@ from typing import Any
 from emollm.data.corpora.base import FileNameCorpus
 from emollm.data.corpora.faults import Faults
 from emollm.data.corpora.files import find_table, stem_of, tell_left_out
+from emollm.data.corpora.json_files import read_json
 from emollm.data.corpora.rows import keep_first, mend, tell_contradictions
 from emollm.data.corpora.text import read_text
 from emollm.data.folders import visible_files
@@ -107,19 +107,9 @@ class Shemo(FileNameCorpus):
 def _listed(file: Path, faults: Faults, contradicted: list[str]) -> Iterator[tuple[str, dict[str, Any]]]:
     """Name of the recording and what is said of it: ``{"F21N37": {…}}``, or a list of ``{"id": "F21N37", …}``.
 
-    Names that an object has twice, with other content, are added to ``contradicted``: JSON's reader would take the
-    last in silence.
+    Names that an object has twice, with other content, are added to ``contradicted``.
     """
-
-    def once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-        found: dict[str, Any] = {}
-        contradicted.extend(f"{file}, {name}" for name, value in pairs if not keep_first(found, name, value))
-        return found
-
-    try:
-        content = json.loads(read_text(file, fallback="cp1256"), object_pairs_hook=once)
-    except json.JSONDecodeError as error:
-        raise UserError(f"{file}, line {error.lineno}: not JSON ({error.msg}).") from error
+    content = read_json(file, contradicted, fallback="cp1256")
     if isinstance(content, list) and content:
         named = [facts for facts in content if isinstance(facts, dict) and facts.get("id")]
         if len(named) < len(content):

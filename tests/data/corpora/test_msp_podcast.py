@@ -215,3 +215,72 @@ def test_votes_that_cannot_be_read_are_told_and_nothing_is_refused(tmp_path, tex
     with pytest.warns(UserWarning, match=says):
         rows = MspPodcast(str(tmp_path)).read()
     assert rows.values("label") == ["neutral", "surprise", None]
+
+
+PARTS = (
+    "Test1; MSP-PODCAST_0001_0008.wav\n\nTrain; MSP-PODCAST_0001_0019.wav\n"
+    "Development; msp-podcast_0002_0033.WAV\nTest2; MSP-PODCAST_0003_0001.wav\nTest3; MSP-PODCAST_TEST3_0001.wav\n"
+)
+
+
+def without_parts(text):
+    return "".join(line.rpartition(",")[0] + "\n" for line in text.splitlines())
+
+
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        ("labels_consensus.csv", without_parts(HEADER + ROWS)),
+        (
+            "labels_consensus.json",
+            json.dumps({k: v for k, v in json.loads(as_json(ROWS)).items() if v.pop("Split_Set")}),
+        ),
+    ],
+)
+def test_parts_come_from_partitions_where_the_table_has_none(tmp_path, recwarn, name, text):
+    save(tmp_path / "Labels" / name, text)
+    with pytest.raises(UserError, match="no column 'split_set'|objects with EmoClass and Split_Set"):
+        MspPodcast(str(tmp_path)).read()
+    save(tmp_path / "Previous_releases_information/Partitions.txt", PARTS.replace("Train", "Test1"))
+    save(tmp_path / "Partitions.txt", PARTS.replace("\n", "\r\n"))
+    table = MspPodcast(str(tmp_path)).read()
+    assert table.values("split") == ["test", "train", "validation"]
+    assert table[0].extra == {"partition": "Test1"}
+    assert not recwarn
+    save(tmp_path / "Partitions.txt", PARTS.replace("Train;", ""))
+    with pytest.raises(
+        UserError, match=r"0001_0019\.wav\): Split_Set is '', and no Partitions\.txt tells the part"
+    ):
+        MspPodcast(str(tmp_path)).read()
+
+
+def test_parts_that_contradict_the_table_or_each_other_are_told(tmp_path, recwarn):
+    save(tmp_path / "Labels/labels_consensus.csv", HEADER + ROWS)
+    save(tmp_path / "Partitions.txt", PARTS.replace("Development", "Validation"))
+    assert len(MspPodcast(str(tmp_path)).read()) == 3
+    assert not recwarn, "two words for one part"
+    save(tmp_path / "Partitions.txt", PARTS.replace("Train", "Test2") + "Train; MSP-PODCAST_0003_0001.wav\n")
+    assert MspPodcast(str(tmp_path)).read().values("split") == ["test", "train", "validation"]
+    twice, moved = (str(one.message) for one in recwarn)
+    assert "which count (1: " in twice
+    assert "Partitions.txt, line 7): remove one of the two" in twice
+    assert "and the table counts (1: MSP-PODCAST_0001_0019 Train, Test2): take both from one release" in moved
+
+
+def test_a_segment_that_a_list_names_twice_is_told(tmp_path, recwarn):
+    row = '"MSP-PODCAST_0001_0008.wav": {"EmoClass": "%s", "Split_Set": "Train"}'
+    save(tmp_path / "labels_consensus.json", f"{{{row % 'A'}, {row % 'N'}}}")
+    assert MspPodcast(str(tmp_path)).read().values("label") == ["angry"], "the first counts"
+    text = str(recwarn[0].message)
+    assert "labels_consensus.json, MSP-PODCAST_0001_0008.wav): remove one of the two" in text
+
+
+def test_names_fit_in_any_case(tmp_path, recwarn):
+    save(tmp_path / "labels_consensus.csv", HEADER + ROWS.splitlines(keepends=True)[1])
+    save(tmp_path / "labels_detailed.csv", MAJOR.format(worker="Workers").replace("MSP-PODCAST", "Msp-Podcast"))
+    save(tmp_path / "Transcripts/msp-podcast_0001_0019.txt", "Well.")
+    plant(tmp_path, "Audios/msp-podcast_0001_0019.WAV")
+    (row,) = MspPodcast(str(tmp_path)).read()
+    assert (row.id, row.path.is_file(), row.transcript) == ("MSP-PODCAST_0001_0019", True, "Well.")
+    assert row.votes == {"surprise": 1.0}
+    assert not recwarn
