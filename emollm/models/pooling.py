@@ -26,7 +26,7 @@ def mean_and_deviation(frames: Tensor, mask: Tensor) -> tuple[Tensor, Tensor]:
 
 
 class Standardize(nn.BatchNorm1d):
-    """Centres and scales each feature by the training part's running mean and deviation."""
+    """Centres and scales each feature, out of training by a running mean and deviation of the last batches."""
 
     def __init__(self, size: int) -> None:
         super().__init__(size, affine=False)

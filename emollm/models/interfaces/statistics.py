@@ -13,8 +13,8 @@ class StatisticsInterface(Interface):
     """Statistics over time through an MLP, for small corpora and small machines (emollm's own).
 
     With a thousand clips, mean and deviation of a few middle layers are hard to beat, and few embeddings keep the
-    LLM's passes short. Each statistic is standardised over the training part: a layer norm in its place learns far
-    more slowly.
+    LLM's passes short. Each statistic is standardised by the last training batches (a running mean): a layer norm
+    in its place learns far more slowly.
 
     Args:
         input_dim: width of the backbone.
