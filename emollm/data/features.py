@@ -95,7 +95,7 @@ def _open(file: Path) -> np.ndarray | None:
     try:
         with _ONE_AT_A_TIME:
             found = np.load(file, mmap_mode="r")
-            return found if isinstance(found, np.ndarray) and found.ndim == 3 else None
+            return found if isinstance(found, np.ndarray) else None  # an archive is opened too
     except _DAMAGED:
         return None
 
