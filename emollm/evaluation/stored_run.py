@@ -74,6 +74,8 @@ class StoredRun:
                         f"{folder}: '{row['title']}' has {n} scored predictions, and its report speaks of "
                         f"{row['result']['n']}: test anew."
                     )
+                if lacking := {"corpus", "id"} - set(frame):
+                    raise KeyError(min(lacking))
                 found.append(StoredRow(row["kind"], row["name"], row["title"], frame))
             return cls(folder, labels, found)
 

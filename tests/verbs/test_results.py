@@ -245,3 +245,11 @@ def test_utterances_with_other_targets_are_not_compared(tmp_path, capsys):
     assert (
         f"{tmp_path / 'a_None'}: The two tables have other targets for 'ravdess/0007'" in capsys.readouterr().err
     )
+
+
+def test_a_table_without_its_columns_is_named(tmp_path, capsys):
+    write_fold(tmp_path, "1", made(60))
+    file = tmp_path / "1_None" / "predictions.csv"
+    file.write_text(file.read_text().replace("corpus", "korpus", 1))
+    assert main(["results", str(tmp_path)]) == 2
+    assert "or a table beside it none of its own (KeyError: 'corpus'): test anew" in capsys.readouterr().err
