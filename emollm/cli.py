@@ -231,9 +231,9 @@ class EmotionCLI(LightningCLI):
     def _hear(self, table: UtteranceTable) -> None:
         """Listen to all recordings, those that were labelled before too, for the ranges of their speakers."""
         listener = SpeakerListener(self.model)
-        self.datamodule.table = table
+        self.datamodule.table, self.datamodule.keeps_features = table, True
         self.trainer.callbacks.append(listener)
-        for _ in ("their ranges", "their emotions"):
+        while not listener.done:
             self.trainer.predict(self.model, datamodule=self.datamodule, return_predictions=False)
         self.trainer.callbacks.remove(listener)
 

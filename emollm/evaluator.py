@@ -101,7 +101,7 @@ class Evaluator:
             self._keep_to(predictions)
             content["rows"] = [self._row("model", self.module.name, self._inputs(), "", frame)]
             if heard is not None:
-                content["rows"] += self._in_ranges(heard)
+                content["rows"] += self._in_ranges(heard, predictions)
             if self.part == "test":
                 content["rows"] += self._ablated() + self._compared(predictions)
         if not self.trainer.is_global_zero:
@@ -141,30 +141,32 @@ class Evaluator:
             self.data.measured = self._counted
             self.trainer.limit_test_batches = 1.0
 
-    def _in_ranges(self, heard: dict[str, Sums]) -> list[Row]:
+    def _in_ranges(self, heard: dict[str, Sums], plain: list[Prediction]) -> list[Row]:
         """The same model with features in the range of this part, and in that of each speaker where it is safe."""
-        module, settings = self.module, self.module.speaker_range
+        settings = self.module.speaker_range
         assert settings is not None
-        everywhere, said = by_corpus(heard), {}
-        corpora: dict[str, Sums] = {}
+        corpora = settings.usable_corpora(heard, self._emotions(plain))
+        said: dict[str, list[int]] = {}
 
         def together() -> list[Prediction]:
-            predictions = self._in_range({}, everywhere)
-            answers = [(p.utterance, p.probabilities) for p in predictions if p.probabilities]
-            said.update(emotions_by_speaker(answers, module.labels))
-            corpora.update(settings.usable_corpora(heard, said))
-            return predictions if len(corpora) == len(everywhere) else self._in_range({}, corpora)
+            predictions = self._in_range({}, corpora)
+            said.update(self._emotions(predictions))
+            return predictions
 
         def alone() -> list[Prediction]:
             if not usable:
                 raise UserError("no speaker is heard in enough clips and emotions")
             return self._in_range(usable, corpora)
 
-        about = (
-            "Not one clip at a time: features are normalised by all clips of their corpus here, unlabelled, where "
-            "those are enough and, by the model's answers, of more than one emotion."
-        )
+        about = "Not one clip at a time: features are normalised by all clips of their corpus here, unlabelled."
         first = self._try("range", "corpus", "in the corpus's own range", about, together)
+        text = (
+            "{n} of {of} corpora are taken one clip at a time, as they are heard in too few clips or, "
+            "by the model's answers, in too few emotions."
+        )
+        number = len(by_corpus(heard))
+        refused = [{"text": text, "n": number - len(corpora), "of": number}]
+        first = _remarked(first, lambda: refused)
         usable = settings.usable(heard, said)
         about = (
             "Not one clip at a time: features are normalised by all clips of the same speaker in this part, "
@@ -176,6 +178,9 @@ class Evaluator:
             "answers, in too few emotions."
         )
         return [first, _remarked(second, lambda: [{"text": text, "n": len(usable), "of": len(heard)}])]
+
+    def _emotions(self, answers: list[Prediction]) -> dict[str, list[int]]:
+        return emotions_by_speaker(((one.utterance, one.label) for one in answers), self.module.labels)
 
     def _in_range(self, speakers: dict[str, Sums], corpora: dict[str, Sums]) -> list[Prediction]:
         module = self.module

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from torch import Tensor
@@ -13,6 +13,7 @@ from emollm.wording import seconds
 
 if TYPE_CHECKING:
     from emollm.data.batch import Batch
+    from emollm.data.sounds import SoundIndex
 
 
 @dataclass(frozen=True)
@@ -125,6 +126,13 @@ def from_scores(
     for utterance, reason in batch.broken:
         rows.append(Prediction(utterance, None, {}, utterance.transcript, None, model, reason))
     return rows
+
+
+def with_durations(predictions: list[Prediction], sounds: SoundIndex) -> list[Prediction]:
+    """Predictions with the lengths of their recordings; where features were stored, no sound was decoded."""
+    asked = [one for one in predictions if one.duration is None and one.utterance.path is not None]
+    seconds = dict(zip(map(id, asked), sounds.all_seconds(one.utterance for one in asked), strict=True))
+    return [replace(one, duration=seconds.get(id(one)) or one.duration) for one in predictions]
 
 
 def _rounded(value: float | None) -> float | None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import Any
 
 import torch.distributed as dist
@@ -11,7 +10,7 @@ from lightning.pytorch.callbacks import Callback
 
 from emollm.data.sounds import SoundIndex
 from emollm.modules.base import EmotionModule
-from emollm.prediction import Prediction
+from emollm.prediction import Prediction, with_durations
 
 
 class Collector(Callback):
@@ -62,9 +61,4 @@ class Collector(Callback):
         # Processes are given equal numbers of utterances, so that one may have been scored twice.
         once = {prediction.utterance.key: prediction for prediction in found}
         self.predictions = sorted(once.values(), key=lambda prediction: place[prediction.utterance.key])
-        # Where features were stored, no sound was decoded that could tell.
-        asked = [one for one in self.predictions if one.duration is None and one.utterance.path is not None]
-        seconds = dict(zip(map(id, asked), sounds.all_seconds(one.utterance for one in asked), strict=True))
-        self.predictions = [
-            replace(one, duration=seconds.get(id(one)) or one.duration) for one in self.predictions
-        ]
+        self.predictions = with_durations(self.predictions, sounds)

@@ -19,7 +19,7 @@ from emollm.callbacks.settings import Settings, differences
 from emollm.data.utterance import Utterance, UtteranceTable
 from emollm.errors import UserError
 from emollm.files import hold
-from emollm.prediction import Prediction, columns, name_of
+from emollm.prediction import Prediction, columns, name_of, with_durations
 from emollm.report.tables import predictions_table
 
 
@@ -95,7 +95,7 @@ class PredictionWriter(Callback):
         self, trainer: Trainer, module: LightningModule, outputs: list[Prediction], batch: Any, *_: Any
     ) -> None:
         """Append the rows of a batch."""
-        rows = (prediction.row() for prediction in outputs)
+        rows = (prediction.row() for prediction in with_durations(outputs, trainer.datamodule.sounds))
         self.append(row | {"stamp": self._stamps.get(row["path"])} for row in rows)
 
     def teardown(self, trainer: Trainer, module: LightningModule, stage: str) -> None:

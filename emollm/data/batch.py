@@ -152,14 +152,15 @@ class UtteranceDataset(Dataset[Item]):
         utterance = self.table[index]
         if utterance.key in self.faults:
             return Item(utterance, error=self.faults[utterance.key])
+        to_write = False
         if self.transcripts is not None:
             utterance = self.transcripts.recall(utterance)
-            decode = decode or utterance.transcript is None
-        if not decode:
+            to_write = utterance.transcript is None
+        if not decode and not to_write:
             return Item(utterance)
         if utterance.path is None:
             return Item(utterance, error="no sound file is named")
-        features = store.read(utterance) if store is not None else None
+        features = store.read(utterance) if store is not None and not to_write else None
         if features is not None:
             return Item(utterance, features=features)
         state = state_of(utterance.path)

@@ -106,6 +106,8 @@ class EmotionData(TranscribingData):
         self.seed = seed
         self.table: UtteranceTable | None = None
         """What to predict on; set by who asks for predictions."""
+        self.keeps_features = False
+        """Whether the features of ``table`` are stored; set by who goes through it more than once."""
         self.parts: Split | None = None
         """The corpora as the protocol splits them; parts that a run reads have their transcripts."""
         self.audit: Audit | None = None
@@ -135,6 +137,8 @@ class EmotionData(TranscribingData):
         """
         if stage == "predict" and self.table is not None and self._needs("cues", False):
             self.table = self.cued(self.table)
+        if stage == "predict" and self.table is not None and self.keeps_features and self._store is None:
+            self._store = self._features(self.table)
         names = [name for name in _PARTS.get(stage, ()) if name not in self._ready]
         if not names:
             return
@@ -311,7 +315,8 @@ class EmotionData(TranscribingData):
         """What ``table`` was set to; no loader where that is nothing."""
         if self.table is None:
             raise UserError("There is nothing to predict on: name a folder, a list or a table.")
-        return self._loaders.in_order(self._dataset(self.table)) if len(self.table) else []
+        dataset = self._dataset(self.table, store=self._store if self.keeps_features else None)
+        return self._loaders.in_order(dataset) if len(self.table) else []
 
     @property
     def _loaders(self) -> Loaders:

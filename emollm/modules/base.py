@@ -218,11 +218,7 @@ class EmotionModule(StoredModule, HearingModule, ABC):
         return self._evaluate(batch, "test")
 
     def predict_step(self, batch: Batch, batch_idx: int = 0) -> list[Prediction]:
-        """One prediction an utterance, those that could not be read included; none while it only listens."""
-        if self.ranges is not None and self.ranges.listens:
-            if len(batch):
-                self.hidden_states(batch)
-            return []
+        """One prediction an utterance, those that could not be read included."""
         scores = self.calibrated(batch) if len(batch) else Scores(None)
         return self._predictions(batch, scores)
 

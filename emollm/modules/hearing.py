@@ -87,8 +87,8 @@ class HearingModule(LightningModule, ABC):
         heard = merged(self.ranges.stop())
         _refuse_nameless(heard)
         self.ranges.learn(heard.values())
-        known = [(row, {row.label: 1.0}) for row in data.training if row.label is not None]
-        self.ranges.use(self.speaker_range.usable(heard, emotions_by_speaker(known, self.labels)))
+        known = emotions_by_speaker(((row, row.label) for row in data.training), self.labels)
+        self.ranges.use(self.speaker_range.usable(heard, known))
 
     def encoded(self, batch: Batch) -> Batch:
         """The batch with the backbone's hidden states as its features, as it is where it brings stored ones.

@@ -37,8 +37,10 @@ class SpeakerRange:
     """A speaker of whom fewer are heard is taken as any other."""
     evenness: float = 0.75
     """A speaker's emotions, as far as they are known or guessed, must be at least as mixed as this: the entropy of
-    their mean probabilities as a share of the greatest there is. The range of a speaker who shows one emotion only
-    is that emotion, and normalising by it takes away just what is asked for."""
+    how often each one is named, as a share of the greatest there is. The range of a speaker who shows one emotion
+    only is that emotion, and normalising by it takes away just what is asked for. What is guessed, a whole corpus
+    is judged by first, from answers to one clip at a time, and a speaker then by answers in the range of his
+    corpus, or, where that was refused, to one clip at a time."""
     shrinkage: float = 5.0
     """How many clips' weight all training speakers have in the range of one."""
 
@@ -66,12 +68,13 @@ class SpeakerRange:
             for chance in chances
         ]
 
-    def usable(self, heard: Mapping[str, Sums], emotions: Mapping[str, Sequence[float]]) -> dict[str, Sums]:
+    def usable(self, heard: Mapping[str, Sums], emotions: Mapping[str, Sequence[int]]) -> dict[str, Sums]:
         """Who may be normalised by his own range.
 
         Args:
             heard: what was heard of each speaker.
-            emotions: (K,) share of each emotion in what each speaker says: by labels, or by a model's answers.
+            emotions: (K,) how often each speaker shows each emotion: by labels, or by a model's answers in ranges
+                that are safe.
         """
         return {
             speaker: sums
@@ -79,21 +82,20 @@ class SpeakerRange:
             if not speaker.endswith("/") and self.safe(sums, emotions.get(speaker, ()))
         }
 
-    def usable_corpora(
-        self, heard: Mapping[str, Sums], emotions: Mapping[str, Sequence[float]]
-    ) -> dict[str, Sums]:
+    def usable_corpora(self, heard: Mapping[str, Sums], emotions: Mapping[str, Sequence[int]]) -> dict[str, Sums]:
         """Which corpora may be normalised by all that was heard in them; one speaker alone is no safer so.
 
         Args:
             heard: what was heard of each speaker.
-            emotions: (K,) share of each emotion in what each speaker says.
+            emotions: (K,) how often each speaker shows each emotion, by a model's answers to one clip at a time.
+                In the range of clips of one emotion answers are mixed: that range has taken it away.
         """
-        together: dict[str, list[float]] = {}
-        for speaker, shares in emotions.items():
-            add(together, {corpus_of(speaker): shares})
+        together: dict[str, list[int]] = {}
+        for speaker, counts in emotions.items():
+            add(together, {corpus_of(speaker): counts})
         return {name: sums for name, sums in by_corpus(heard).items() if self.safe(sums, together.get(name, ()))}
 
-    def safe(self, sums: Sums, emotions: Sequence[float]) -> bool:
+    def safe(self, sums: Sums, emotions: Sequence[int]) -> bool:
         """Whether recordings are many and mixed enough to be normalised by themselves."""
         return sums.clips >= self.clips and evenness(emotions) >= self.evenness
 
@@ -145,37 +147,37 @@ def by_corpus(heard: Mapping[str, Sums]) -> dict[str, Sums]:
     return corpora
 
 
-def evenness(shares: Sequence[float]) -> float:
-    """Entropy of shares, between 0 (one of them has all) and 1 (all have the same); 0 for nothing at all."""
-    total = sum(shares)
-    if total <= 0 or len(shares) < 2:
+def evenness(counts: Sequence[int]) -> float:
+    """Entropy of counts, between 0 (one of them has all) and 1 (all have the same); 0 for nothing at all."""
+    total = sum(counts)
+    if total <= 0 or len(counts) < 2:
         return 0.0
-    parts = [share / total for share in shares if share > 0]
-    return -sum(part * math.log(part) for part in parts) / math.log(len(shares))
+    parts = [count / total for count in counts if count > 0]
+    return -sum(part * math.log(part) for part in parts) / math.log(len(counts))
 
 
 def emotions_by_speaker(
-    rows: Iterable[tuple[Utterance, Mapping[str, float]]], labels: Sequence[str]
-) -> dict[str, list[float]]:
-    """(K,) sum of probabilities for each speaker.
+    rows: Iterable[tuple[Utterance, str | None]], labels: Sequence[str]
+) -> dict[str, list[int]]:
+    """(K,) how often each speaker shows each emotion.
+
+    Whole answers are counted, not their probabilities: those of a calibrated model are mixed for every clip.
 
     Args:
-        rows: utterances, each with the probability of each label (1 for a known one).
+        rows: utterances, each with its emotion, known or answered; those without one are not counted.
         labels: the label set.
     """
-    sums: dict[str, list[float]] = defaultdict(lambda: [0.0] * len(labels))
-    for utterance, probabilities in rows:
-        speaker = speaker_of(utterance)
-        sums[speaker] = [
-            total + probabilities.get(label, 0.0) for total, label in zip(sums[speaker], labels, strict=True)
-        ]
-    return dict(sums)
+    counts: dict[str, list[int]] = defaultdict(lambda: [0] * len(labels))
+    for utterance, label in rows:
+        if label is not None:
+            counts[speaker_of(utterance)][labels.index(label)] += 1
+    return dict(counts)
 
 
-def add(sums: dict[str, list[float]], more: Mapping[str, Sequence[float]]) -> None:
-    """Add shares of emotions to those that are there, name by name."""
-    for name, shares in more.items():
-        sums[name] = [a + b for a, b in zip(sums.get(name, [0.0] * len(shares)), shares, strict=True)]
+def add(sums: dict[str, list[int]], more: Mapping[str, Sequence[int]]) -> None:
+    """Add counts of emotions to those that are there, name by name."""
+    for name, counts in more.items():
+        sums[name] = [a + b for a, b in zip(sums.get(name, [0] * len(counts)), counts, strict=True)]
 
 
 def merged(heard: Mapping[str, Sums]) -> dict[str, Sums]:

@@ -13,6 +13,8 @@ from emollm.__main__ import main
 from emollm.data.utterance import Utterance
 from emollm.errors import UserError
 from emollm.models.ranges import Sums
+from emollm.modules.base import EmotionModule
+from emollm.modules.figures import Scores
 from emollm.modules.speaker_range import SpeakerRange, emotions_by_speaker, evenness, show
 from tests.small import run
 
@@ -34,13 +36,23 @@ def test_the_guard_keeps_out_one_sided_and_rare_speakers():
     assert set(SpeakerRange(clips=5).usable(heard, emotions)) == {"c/even"}, "and nobody is no speaker"
 
 
-def test_emotions_are_added_up_by_corpus_and_speaker():
+def test_emotions_are_counted_by_corpus_and_speaker():
     rows = [
-        (Utterance(id=str(i), corpus=corpus, speaker=speaker), {"sad": 0.25, "happy": 0.75})
-        for i, (corpus, speaker) in enumerate([("x", "1"), ("x", "1"), ("y", "1"), ("x", None)])
+        (Utterance(id=str(i), corpus=corpus, speaker=speaker), label)
+        for i, (corpus, speaker, label) in enumerate(
+            [("x", "1", "sad"), ("x", "1", "happy"), ("x", "1", "sad"), ("x", "1", None), ("y", "1", "sad")]
+        )
     ]
-    sums = emotions_by_speaker(rows, ["happy", "sad"])
-    assert sums == {"x/1": [1.5, 0.5], "y/1": [0.75, 0.25], "x/": [0.75, 0.25]}
+    assert emotions_by_speaker(rows, ["happy", "sad"]) == {"x/1": [1, 2], "y/1": [0, 1]}
+    assert emotions_by_speaker([(rows[0][0], None)], ["happy", "sad"]) == {}
+
+
+def test_a_corpus_is_as_mixed_as_its_speakers_together():
+    heard = {"x/1": sums(6), "x/2": sums(6), "y/1": sums(6), "y/2": sums(6), "z/1": sums(2)}
+    emotions = {"x/1": [6, 0], "x/2": [0, 6], "y/1": [6, 0], "y/2": [6, 0], "z/1": [1, 1]}
+    guard = SpeakerRange(clips=5)
+    assert set(guard.usable_corpora(heard, emotions)) == {"x"}, "y shows one emotion, z is two clips"
+    assert guard.usable(heard, emotions) == {}
 
 
 def test_ranges_are_borrowed_within_a_corpus_only():
@@ -161,6 +173,37 @@ def test_one_speaker_alone_is_not_normalised_by_himself_in_the_name_of_all(small
     assert "0 of 1 speakers" in (said := " ".join(capsys.readouterr().out.split()))
     assert "taken as they are" in said
     assert rows(tmp_path / "own") == pytest.approx(rows(tmp_path / "plain"), abs=1e-6)
+
+
+@pytest.fixture
+def sad_people(monkeypatch):
+    """Answers of a model that hears everybody sad, and, in a range, each emotion in turn."""
+    heard = EmotionModule.calibrated
+
+    def answers(module, batch):
+        heard(module, batch)
+        in_range = module.view == "own" and (module.ranges._places or module.ranges._own)
+        chosen = torch.arange(len(batch)) % 3 if in_range else torch.full((len(batch),), 2)
+        return Scores((0.4 * torch.nn.functional.one_hot(chosen, 3) + 0.2).log())
+
+    monkeypatch.setattr(EmotionModule, "calibrated", answers)
+
+
+def test_people_of_one_emotion_keep_it(small_run, ranged, sad_people, tmp_path, capsys):
+    """They are judged before a range of one emotion only has taken that emotion away from all answers."""
+    sounds = small_run.folder / "ravdess"
+    strict = ["--model.speaker_range.evenness", "0.75"]
+    assert predict(sounds, ranged, tmp_path / "own", "--speaker_range", "true", *strict) == 0
+    assert "0 of 4 speakers" in (said := " ".join(capsys.readouterr().out.split()))
+    assert "taken as they are" in said
+    assert all(value == pytest.approx(0.2) for value in rows(tmp_path / "own").values())
+
+    alone = ["--ablations", "none", "--baselines", "none"]
+    folder = run(tmp_path, "test", "--config", small_run.config, "--ckpt_path", ranged, *strict, *alone)
+    model, corpus, own = json.loads((folder / "metrics.json").read_text())["rows"]
+    assert corpus["result"] == model["result"]
+    assert "1 of 1 corpora are taken one clip at a time" in corpus["about"]
+    assert own["why_not"] == "no speaker is heard in enough clips and emotions"
 
 
 def test_rows_in_ranges_are_not_mixed_with_rows_of_one_clip_at_a_time(small_run, ranged, tmp_path, capsys):
