@@ -26,7 +26,7 @@ from emollm.arguments import chosen, fault_of, model_is_checkpoint, read_yaml, v
 from emollm.baselines import BASELINES
 from emollm.calibrate import calibrate, file_beside, tell_fault
 from emollm.callbacks.settings import settings_of
-from emollm.callbacks.speakers import SpeakerListener, by_folder
+from emollm.callbacks.speakers import SpeakerListener
 from emollm.callbacks.stop import StopOnSignal
 from emollm.callbacks.writer import PredictionWriter
 from emollm.data.ablations import ABLATIONS
@@ -38,6 +38,7 @@ from emollm.data.utterance import UtteranceTable
 from emollm.errors import UserError
 from emollm.factory import method_class
 from emollm.modules.base import EmotionModule
+from emollm.modules.listener import IN_RANGES, Listener, by_folder
 from emollm.modules.processes import refuse_sharding
 from emollm.options import RUNS, add_options, trainer_defaults
 from emollm.quiet import hush
@@ -213,7 +214,7 @@ class EmotionCLI(LightningCLI):
         self._load_weights()
         if source["speaker_range"]:
             # Rows of one clip at a time are never gone on with, nor taken for these.
-            self.model.name += ", speakers' ranges"
+            self.model.name += IN_RANGES
             table = by_folder(table)
         output, restart = Path(source["output"]), source["restart"]
         settings = settings_of(self.model, self.datamodule)
@@ -230,12 +231,13 @@ class EmotionCLI(LightningCLI):
 
     def _hear(self, table: UtteranceTable) -> None:
         """Listen to all recordings, those that were labelled before too, for the ranges of their speakers."""
-        listener = SpeakerListener(self.model)
+        listener = Listener(self.model)
+        callback = SpeakerListener(listener)
         self.datamodule.table, self.datamodule.keeps_features = table, True
-        self.trainer.callbacks.append(listener)
+        self.trainer.callbacks.append(callback)
         while not listener.done:
             self.trainer.predict(self.model, datamodule=self.datamodule, return_predictions=False)
-        self.trainer.callbacks.remove(listener)
+        self.trainer.callbacks.remove(callback)
 
     def _load_weights(self) -> None:
         if self.stored is not None:

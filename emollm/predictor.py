@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -25,12 +26,14 @@ from emollm.data.transcripts import Transcripts
 from emollm.data.utterance import Utterance, UtteranceTable
 from emollm.data.voices import Voices, cued
 from emollm.errors import UserError
+from emollm.modules.listener import IN_RANGES, Listener, by_folder
 from emollm.prediction import Prediction, columns
 
 if TYPE_CHECKING:
     from emollm.modules.base import EmotionModule
 
 _LENGTHS = (audio.SHORTEST, audio.LONGEST)
+_Given = str | Path | pd.DataFrame | list[Any]
 _TAKES = "give a folder, a file, a DataFrame, a list of paths, or a list of NumPy arrays of samples"
 
 
@@ -66,6 +69,7 @@ class Predictor:
         self,
         source: str | Path | pd.DataFrame | np.ndarray | Iterable[str | Path | np.ndarray],
         sample_rate: int = audio.SAMPLE_RATE,
+        speaker_range: bool = False,
     ) -> pd.DataFrame:
         """One row a recording, broken ones with their reason in the column ``error``.
 
@@ -73,21 +77,49 @@ class Predictor:
             source: a folder, file, list or table as on the command line; paths; a DataFrame with the columns
                 of such a table; or one or more arrays (S,) of samples.
             sample_rate: of arrays, in hertz.
+            speaker_range: normalise features by the speaker's other recordings here, where a guard finds it safe;
+                speakers are named by a column ``speaker``, else by folders, and arrays are of nobody known.
+                Everything is heard two or three times.
 
         Raises:
-            UserError: when the source is none of these, arrays and paths are mixed, or the rate is no number.
+            UserError: when the source is none of these, arrays and paths are mixed, the rate is no number, or the
+                model was trained without ranges.
         """
         if not isinstance(sample_rate, int | float | np.number) or sample_rate < 1 or sample_rate % 1:
             raise UserError(f"sample_rate is {sample_rate!r}: give a whole number of hertz.")
         sample_rate = int(sample_rate)
-        rows: dict[int, dict[str, Any]] = {}
-        for places, items in self._batches(source, sample_rate):
+        given = _given(source)
+        with self._in_ranges(given, sample_rate) if speaker_range else nullcontext():
+            predictions = dict(self._pass(given, sample_rate, speaker_range))
+        rows = [predictions[place].row() for place in sorted(predictions)]
+        return pd.DataFrame(rows, columns=columns(self.labels))
+
+    @contextmanager
+    def _in_ranges(self, given: _Given, sample_rate: int) -> Iterator[None]:
+        """Hear all recordings, and then show them in the ranges that are safe, for a while."""
+        module = self.module
+        listener = Listener(module)
+        name = module.name
+        try:
+            module.name += IN_RANGES
+            while not listener.done:
+                listener.begin()
+                listener.add(prediction for _, prediction in self._pass(given, sample_rate, by_speaker=True))
+                listener.end()
+            yield
+        finally:
+            module.name, module.view = name, "plain"
+            module.ranges.stop()
+            module.ranges.use({})
+
+    def _pass(self, given: _Given, sample_rate: int, by_speaker: bool) -> Iterator[tuple[int, Prediction]]:
+        """Each recording's place in the source, and what the model says of it, batch by batch."""
+        for places, items in self._batches(given, sample_rate, by_speaker):
             places_of = defaultdict(list)  # a table may name a recording twice
             for place, item in zip(places, items, strict=True):
                 places_of[item.utterance.key].append(place)
             for prediction in self._predict(items):
-                rows[places_of[prediction.utterance.key].pop(0)] = prediction.row()
-        return pd.DataFrame([rows[place] for place in sorted(rows)], columns=columns(self.labels))
+                yield places_of[prediction.utterance.key].pop(0), prediction
 
     def _predict(self, items: list[Item]) -> list[Prediction]:
         batch = self._collate(items)
@@ -96,9 +128,10 @@ class Predictor:
         with torch.inference_mode():
             return self.module.predict_step(batch.to(self.module.device))
 
-    def _batches(self, source: Any, sample_rate: int) -> Iterator[tuple[list[int], list[Item]]]:
+    def _batches(
+        self, given: _Given, sample_rate: int, by_speaker: bool
+    ) -> Iterator[tuple[list[int], list[Item]]]:
         """Places in the source, and the items there, of about one length."""
-        given = _given(source)
         if isinstance(given, list) and given and isinstance(given[0], np.ndarray):
             sizes, cues = [array.size for array in given], self._cues(given, sample_rate)
             for places in in_batches(range(len(given)), self.batch_size, lambda part: [sizes[i] for i in part]):
@@ -106,6 +139,7 @@ class Predictor:
             return
         turns = USUAL_TURNS if self.module.turns is None else self.module.turns
         table, faults = with_context(recordings(given), turns), {}
+        table = by_folder(table) if by_speaker else table
         if "cues" in self.module.inputs:
             table, faults = cued(table, Voices(SoundIndex()), *_LENGTHS, 0)
         dataset = UtteranceDataset(
@@ -146,7 +180,7 @@ def load(
     return Predictor(factory.load(path, place), transcriber)
 
 
-def _given(source: Any) -> str | Path | pd.DataFrame | list[Any]:
+def _given(source: Any) -> _Given:
     """What the command line takes too, or a list of paths alone or of arrays alone.
 
     Raises:

@@ -9,7 +9,9 @@ import pytest
 import torch
 import yaml
 
+import emollm
 from emollm.__main__ import main
+from emollm.data import audio
 from emollm.data.utterance import Utterance
 from emollm.errors import UserError
 from emollm.models.ranges import Sums
@@ -221,6 +223,29 @@ def test_the_table_names_speakers(small_run, ranged, tmp_path, capsys):
     (tmp_path / "list.csv").write_text("path,speaker\n" + "\n".join(lines) + "\n")
     assert predict(tmp_path / "list.csv", ranged, tmp_path / "out", "--speaker_range", "true") == 0
     assert "2 of 2 speakers" in capsys.readouterr().out
+
+
+def test_python_labels_in_ranges_as_the_command_line_does(small_run, ranged, tmp_path, capsys):
+    sounds = small_run.folder / "ravdess"
+    assert predict(sounds, ranged, tmp_path / "out", "--speaker_range", "true") == 0
+    model = emollm.load(ranged, transcriber="none")
+    before = model.predict(sounds)
+    frame = model.predict(sounds, speaker_range=True)
+    assert dict(zip(frame["path"], frame["p_happy"], strict=True)) == pytest.approx(
+        rows(tmp_path / "out"), abs=1e-6
+    )
+    assert frame["model"].str.endswith(", speakers' ranges").all()
+    assert model.predict(sounds).equals(before), "and is as it was"
+    assert (frame["p_happy"] - before["p_happy"]).abs().max() > 1e-6
+
+
+def test_arrays_are_in_the_range_of_all_of_them(small_run, ranged):
+    model = emollm.load(ranged, transcriber="none")
+    arrays = [audio.load(file) for file in sorted((small_run.folder / "ravdess").rglob("*.wav"))[:6]]
+    plain, frame = model.predict(arrays), model.predict(arrays, speaker_range=True)
+    assert (frame["p_happy"] - plain["p_happy"]).abs().min() > 1e-6
+    with pytest.raises(UserError, match="train with model.speaker_range"):
+        emollm.load(small_run.checkpoint, transcriber="none").predict(arrays, speaker_range=True)
 
 
 def test_a_model_without_ranges_says_so(small_run, tmp_path, capsys):
