@@ -21,7 +21,7 @@ from emollm.evaluation.frame import scored
 from emollm.evaluation.remarks import Remark, spoken
 from emollm.models.ranges import Sums
 from emollm.modules.base import EmotionModule
-from emollm.modules.speaker_range import by_corpus, emotions_by_speaker, merged
+from emollm.modules.speaker_range import by_corpus, emotions_by_speaker, merged, nameless
 from emollm.prediction import Prediction
 from emollm.record import Part, Row, record, told
 from emollm.report.figures import log_rows, save_figures
@@ -168,6 +168,7 @@ class Evaluator:
         refused = [{"text": text, "n": number - len(corpora), "of": number}]
         first = _remarked(first, lambda: refused)
         usable = settings.usable(heard, said)
+        known = sum(not nameless(speaker) for speaker in heard)
         about = (
             "Not one clip at a time: features are normalised by all clips of the same speaker in this part, "
             "unlabelled."
@@ -177,7 +178,7 @@ class Evaluator:
             "{n} of {of} speakers; any others as in the row above, heard in too few clips or, by the model's "
             "answers, in too few emotions."
         )
-        return [first, _remarked(second, lambda: [{"text": text, "n": len(usable), "of": len(heard)}])]
+        return [first, _remarked(second, lambda: [{"text": text, "n": len(usable), "of": known}])]
 
     def _emotions(self, answers: list[Prediction]) -> dict[str, list[int]]:
         return emotions_by_speaker(((one.utterance, one.label) for one in answers), self.module.labels)

@@ -48,6 +48,7 @@ def record(
     calibration = module.calibration
     heard = bool(trained and part == "test" and shared(trained, parts.test))
     asks = part == "test" and module.name != "untrained model"
+    apart = independent(trained, parts) if asks else parts.speaker_independent
     return {
         "title": f"{part.capitalize()} of {module.name}",
         "part": part,
@@ -61,7 +62,7 @@ def record(
             "name": parts.name,
             "whole": parts.whole,
             "folds": [] if parts.fold is None else [str(parts.fold)],
-            "speaker_independent": independent(trained, parts) if asks else parts.speaker_independent,
+            "speaker_independent": False if data.audit.test.same_files else apart,
             "train": len(parts.train),
             "validation": len(parts.validation),
             "test": len(parts.test),

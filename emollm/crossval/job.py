@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import subprocess
@@ -10,6 +11,7 @@ import threading
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import yaml
 from lightning.pytorch.loggers import TensorBoardLogger
 
 from emollm.evaluation.pool import FoldReport
@@ -107,7 +109,7 @@ class Job:
         return "\n".join(lines[-number:])
 
     def _call(self, verb: str, more: list[str]) -> bool:
-        own = [f"--data.protocol.init_args.fold={self.fold}"] if self.flag else []
+        own = [f"--data.protocol.init_args.fold={_as_text(self.fold)}"] if self.flag else []
         if self.seed is not None:
             own += [f"--{name}={self.seed}" for name in ("seed_everything", "model.seed", "data.seed")]
         logger = {"": _LOGGER, ".save_dir": str(self.folder), ".name": verb, ".version": "0"}
@@ -130,3 +132,12 @@ class Job:
     def _say(self, line: str) -> None:
         with self.log.open("a", encoding="utf-8") as log:
             log.write(line + "\n")
+
+
+def _as_text(fold: str) -> str:
+    """A fold's name on a command line, which reads YAML: there 010 is the number 8, and 1_0 the number 10."""
+    try:
+        unchanged = str(yaml.safe_load(fold)) == fold
+    except yaml.YAMLError:
+        unchanged = False
+    return fold if unchanged else json.dumps(fold)

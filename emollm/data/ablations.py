@@ -66,7 +66,7 @@ class Ablation:
             ),
             (
                 "For {n} of {of} it is not known whether the other speaker is another one.",
-                sum(row.speaker is None and _voice(row) == _voice(other) for row, other in pairs),
+                sum(None in (row.speaker, other.speaker) and not _differ(row, other) for row, other in pairs),
             ),
         ]
         if self.exchanges == "transcript":
@@ -129,6 +129,13 @@ def _voice(row: Utterance) -> tuple[str, str | None]:
     return row.corpus, row.speaker
 
 
+def _differ(row: Utterance, other: Utterance) -> bool:
+    """Whether two speakers are known to be different people: within a corpus nobody knows of an unnamed one."""
+    return row.corpus != other.corpus or (
+        None not in (row.speaker, other.speaker) and _voice(row) != _voice(other)
+    )
+
+
 def _other(row: Utterance, rows: list[Utterance], seed: int) -> Utterance:
     """Another utterance, of another speaker where one is found; the same on every machine."""
     draw = random.Random(f"{seed}/{row.key}")
@@ -137,10 +144,10 @@ def _other(row: Utterance, rows: list[Utterance], seed: int) -> Utterance:
         candidate = draw.choice(rows)
         if candidate.key != row.key:
             found = candidate
-            if _voice(candidate) != _voice(row):
+            if _differ(candidate, row):
                 return candidate
     # Where nearly all is one speaker's, the few others are not met by chance.
-    return draw.choice([other for other in rows if _voice(other) != _voice(row)] or [found])
+    return draw.choice([other for other in rows if _differ(other, row)] or [found])
 
 
 _BOTH = frozenset({"audio", "transcript"})

@@ -93,7 +93,21 @@ def _overlap(first: UtteranceTable, second: UtteranceTable, store: FeatureStore 
         unread=unread(first) + unread(second),
         listened=store is not None,
         dialogues=sorted(_dialogues(first) & _dialogues(second)),
+        alike=_alike(voices(first), voices(second)),
     )
+
+
+def _alike(first: set[str], second: set[str]) -> list[tuple[str, str]]:
+    """Names that a person or a spreadsheet may have written in two ways: 01 and 1, Anna and anna."""
+    spelt: dict[str, str] = {}
+    for name in sorted(first):
+        spelt.setdefault(_plain(name), name)
+    return [(spelt[_plain(name)], name) for name in sorted(second - first) if _plain(name) in spelt]
+
+
+def _plain(name: str) -> str:
+    corpus, _, speaker = name.partition("/")
+    return f"{corpus}/{speaker.casefold().strip().lstrip('0')}"
 
 
 def _dialogues(table: UtteranceTable) -> set[str]:

@@ -14,6 +14,8 @@ class Overlap:
     Attributes:
         utterances: size of the second part.
         speakers: the known ones, as ``corpus/speaker``.
+        alike: other speakers of the second part with a name of the first that differs in case, blanks or leading
+            zeros alone, one pair of names each.
         nameless: how many utterances of both parts have no speaker.
         sessions: as ``corpus/session``.
         repeated: how many utterances of the second part say a sentence that is also said in the first.
@@ -42,6 +44,12 @@ class Overlap:
     unread: int
     listened: bool
     dialogues: list[str] = field(default_factory=list)
+    alike: list[tuple[str, str]] = field(default_factory=list)
+
+    @property
+    def same_files(self) -> bool:
+        """Whether recordings of the second part are in the first for certain, whoever is said to speak."""
+        return bool(self.copies or self.overlapping)
 
 
 def lines_of(overlap: Overlap, part: str, always: bool) -> list[str]:
@@ -66,8 +74,18 @@ def lines_of(overlap: Overlap, part: str, always: bool) -> list[str]:
             f"Not every speaker is known ({_count(overlap.nameless, 'utterance')} without one), so training and "
             f"{part} may share speakers{' besides' if overlap.speakers else ''}."
         )
-    elif always and not overlap.speakers:
-        lines.append(f"No speaker of {part} is in training.")
+    elif always and not overlap.speakers and not overlap.alike:
+        lines.append(
+            f"Speakers of {part} have other names than those of training, yet recordings are in both."
+            if overlap.same_files
+            else f"No speaker of {part} is in training."
+        )
+    if overlap.alike:
+        pairs = [f"{second} and {first}" for first, second in overlap.alike]
+        lines.append(
+            f"{_count(len(pairs), 'speaker')} of {part} may be in training under another spelling "
+            f"({some(pairs)}): write each name in one way."
+        )
     if overlap.sessions:
         lines.append(
             f"{_count(len(overlap.sessions), 'session')} of {part} {_verb(len(overlap.sessions))} in training too "
@@ -125,7 +143,7 @@ def lines_of(overlap: Overlap, part: str, always: bool) -> list[str]:
             f"The sound of {_count(overlap.unread, 'utterance')} of training or {part} cannot be opened here, so "
             "nobody can tell whether it is in both."
         )
-    elif always and overlap.recorded and not (overlap.copies or overlap.overlapping or overlap.near_copies):
+    elif always and overlap.recorded and not (overlap.same_files or overlap.near_copies):
         saved = ", nor the same sound saved again" if overlap.listened else ""
         lines.append(f"No recording of {part} is a copy of one in training{saved}.")
     return lines

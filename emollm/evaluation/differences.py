@@ -9,7 +9,7 @@ import pandas as pd
 
 from emollm.errors import UserError
 from emollm.evaluation.counts import FIGURES_OF_COUNTS, confusions, figures
-from emollm.evaluation.intervals import LEVEL, clusters_of, draw
+from emollm.evaluation.intervals import LEVEL, clusters_of, draw, in_words
 from emollm.metrics.stored import Counted, count
 
 Difference = tuple[float, float, float]
@@ -62,34 +62,40 @@ def differences(
     }
 
 
-def shared(frame: pd.DataFrame, other: pd.DataFrame, labels: Sequence[str]) -> int:
-    """How many utterances both tables have predictions of; arguments and errors as in ``differences``."""
-    mine, theirs = count(frame, labels), count(other, labels)
-    here, there = _keys(mine, theirs)
-    return len(here.intersection(there))
+def shared(frame: pd.DataFrame, other: pd.DataFrame, labels: Sequence[str]) -> tuple[int, str]:
+    """How many predictions are paired, and what their interval is drawn over, in words.
+
+    Arguments and errors as in ``differences``.
+    """
+    mine = count(frame, labels)
+    places = _pairs(mine, count(other, labels))["mine"]
+    if not len(places):
+        return 0, ""
+    mine = count(mine.rows.iloc[places], labels)
+    groups, number, speakers = clusters_of(mine)
+    return len(mine.rows), in_words(speakers, number - speakers + int((groups < 0).sum()))
 
 
 def _paired(frame: pd.DataFrame, other: pd.DataFrame, labels: Sequence[str]) -> tuple[Counted, Counted]:
     """What both tables have, in the same order."""
     mine, theirs = count(frame, labels), count(other, labels)
-    here, there = _keys(mine, theirs)
-    both = here.intersection(there)
-    return (
-        count(mine.rows.iloc[here.get_indexer(both)], labels),
-        count(theirs.rows.iloc[there.get_indexer(both)], labels),
-    )
+    both = _pairs(mine, theirs)
+    return count(mine.rows.iloc[both["mine"]], labels), count(theirs.rows.iloc[both["theirs"]], labels)
 
 
-def _keys(mine: Counted, theirs: Counted) -> tuple[pd.MultiIndex, pd.MultiIndex]:
-    """What tells predictions apart: an utterance's name; fold and seed too, where one is predicted repeatedly."""
-    tables, names = (mine.rows, theirs.rows), ["corpus", "id"]
+def _pairs(mine: Counted, theirs: Counted) -> pd.DataFrame:
+    """Places of each prediction of an utterance (mine) and of each one in the other table (theirs).
+
+    Where an utterance is predicted repeatedly, predictions of one fold and of one seed go together, if both tables
+    have folds, or seeds, in common.
+    """
+    names, tables = ["corpus", "id"], (mine.rows, theirs.rows)
     if any(table.duplicated(names).any() for table in tables):
-        names += [name for name in ("fold", "seed") if all(name in table for table in tables)]
-    here, there = (_index(table, names) for table in tables)
-    return here, there
+        told = [name for name in ("fold", "seed") if all(name in table for table in tables)]
+        names += [name for name in told if set.intersection(*(set(_text(table[name])) for table in tables))]
+    here, there = (table[names].apply(_text) for table in tables)
+    return here.assign(mine=range(len(here))).merge(there.assign(theirs=range(len(there))), on=names)
 
 
-def _index(rows: pd.DataFrame, names: list[str]) -> pd.MultiIndex:
-    """Predictions that have all of these names in common are told apart by their turn."""
-    keys = rows[names].astype(object).where(rows[names].notna(), "").astype(str)
-    return pd.MultiIndex.from_arrays([*(keys[name] for name in names), keys.groupby(names).cumcount()])
+def _text(values: pd.Series) -> pd.Series:
+    return values.astype(object).where(values.notna(), "").astype(str)

@@ -74,7 +74,7 @@ def bootstrap(frame: pd.DataFrame, labels: Sequence[str], draws: int = 2000, see
         name: tuple(np.quantile(values, [tail, 1 - tail]).tolist())
         for name, values in figures(drawn.reshape(draws, len(counted.labels), -1)).items()
     }
-    return Intervals(**bounds, over=_in_words(speakers, number - speakers + int(alone.sum())))
+    return Intervals(**bounds, over=in_words(speakers, number - speakers + int(alone.sum())))
 
 
 def clusters_of(counted: Counted) -> tuple[np.ndarray, int, int]:
@@ -110,6 +110,7 @@ def draw(units: np.ndarray, weights: np.ndarray, draws: int, rng: np.random.Gene
     return np.concatenate(parts)
 
 
-def _in_words(speakers: int, utterances: int) -> str:
+def in_words(speakers: int, utterances: int) -> str:
+    """What is drawn, for a reader."""
     parts = ((speakers, "speaker"), (utterances, "utterance"))
     return " and ".join(f"{number} {name}{'' if number == 1 else 's'}" for number, name in parts if number)

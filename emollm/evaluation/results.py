@@ -25,14 +25,16 @@ class Ahead:
     """How far a run is ahead of another one on the utterances that both have.
 
     Attributes:
-        n: how many these are.
+        n: how many predictions are paired.
         ua: the run's UA less the other's, and the 95 % interval of that.
         weighted_f1: the same of weighted-F1.
+        over: what the intervals are drawn over.
     """
 
     n: int
     ua: Difference
     weighted_f1: Difference
+    over: str
 
 
 @dataclass(frozen=True)
@@ -77,7 +79,12 @@ class Line:
             "model_less_this_ua": None if self.against is None else list(self.against),
             "less_other_run": None
             if ahead is None
-            else {"n": ahead.n, "ua": list(ahead.ua), "weighted_f1": list(ahead.weighted_f1)},
+            else {
+                "n": ahead.n,
+                "ua": list(ahead.ua),
+                "weighted_f1": list(ahead.weighted_f1),
+                "over": ahead.over,
+            },
         }
 
 
@@ -161,7 +168,8 @@ def _rival(run: StoredRun, row: StoredRow, other: StoredRun | None) -> pd.DataFr
 
 
 def _ahead(frame: pd.DataFrame, rival: pd.DataFrame | None, labels: list[str]) -> Ahead | None:
-    if rival is None or not (number := shared(frame, rival, labels)):
+    number, over = (0, "") if rival is None else shared(frame, rival, labels)
+    if rival is None or not number:
         return None
     found = differences(frame, rival, labels)
-    return Ahead(number, found["ua"], found["weighted_f1"])
+    return Ahead(number, found["ua"], found["weighted_f1"], over)

@@ -17,7 +17,15 @@ from emollm.data.features import as_stored
 from emollm.errors import UserError
 from emollm.models.backbones import Backbone
 from emollm.models.ranges import SpeakerRanges
-from emollm.modules.speaker_range import SpeakerRange, View, emotions_by_speaker, merged, show, speaker_of
+from emollm.modules.speaker_range import (
+    SpeakerRange,
+    View,
+    emotions_by_speaker,
+    merged,
+    nameless,
+    show,
+    speaker_of,
+)
 
 
 class HearingModule(LightningModule, ABC):
@@ -187,5 +195,5 @@ class HearingModule(LightningModule, ABC):
 
 def _refuse_nameless(speakers: Iterable[str]) -> None:
     """Refuse to learn ranges where nobody is named; names are as ``speaker_of`` makes them."""
-    if all(speaker.endswith("/") for speaker in speakers):
+    if all(nameless(speaker) for speaker in speakers):
         raise UserError("model.speaker_range needs speakers, and the training part names none: leave it out.")

@@ -10,7 +10,7 @@ from emollm.data.utterance import Utterance, UtteranceTable
 from emollm.errors import UserError
 from emollm.models.ranges import Sums
 from emollm.modules.base import EmotionModule
-from emollm.modules.speaker_range import add, emotions_by_speaker, merged
+from emollm.modules.speaker_range import add, emotions_by_speaker, merged, nameless
 from emollm.prediction import Prediction
 
 IN_RANGES = ", speakers' ranges"
@@ -89,8 +89,9 @@ class Listener:
             others = "in the range of all recordings"
         else:
             others = "as they are, as all recordings together are too few, or seem to show too few emotions, too"
+        known = sum(not nameless(speaker) for speaker in self._heard)
         say(
-            f"Speakers' own ranges: {len(usable)} of {len(self._heard)} speakers; the others are heard in fewer "
+            f"Speakers' own ranges: {len(usable)} of {known} speakers; the others are heard in fewer "
             f"than {guard.clips} recordings, or seem to show too few emotions, and are taken {others}."
         )
 

@@ -7,6 +7,7 @@ from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
+from urllib.parse import quote
 
 import torch
 
@@ -79,7 +80,7 @@ class SpeakerRange:
         return {
             speaker: sums
             for speaker, sums in heard.items()
-            if not speaker.endswith("/") and self.safe(sums, emotions.get(speaker, ()))
+            if not nameless(speaker) and self.safe(sums, emotions.get(speaker, ()))
         }
 
     def usable_corpora(self, heard: Mapping[str, Sums], emotions: Mapping[str, Sequence[int]]) -> dict[str, Sums]:
@@ -128,13 +129,21 @@ def _another(name: str, known: Collection[str]) -> str:
 
 
 def speaker_of(utterance: Utterance) -> str:
-    """The corpus, a slash, and the speaker: nobody where none is named, and another one at another speed."""
+    """The corpus, a slash, and the speaker: nobody where none is named, and another one at another speed.
+
+    A slash in the name of the corpus is written as in an address, so that the first one ends it.
+    """
     speed = "" if utterance.speed == 1 or not utterance.speaker else f" at {utterance.speed:g}"
-    return f"{utterance.corpus}/{utterance.speaker or ''}{speed}"
+    return f"{quote(utterance.corpus, safe=' ')}/{utterance.speaker or ''}{speed}"
+
+
+def nameless(speaker: str) -> bool:
+    """Whether a name that ``speaker_of`` made is nobody's."""
+    return speaker.endswith("/")
 
 
 def corpus_of(speaker: str) -> str:
-    """The corpus of a name that ``speaker_of`` made."""
+    """The corpus of a name that ``speaker_of`` made, as it is written there."""
     return speaker.partition("/")[0]
 
 

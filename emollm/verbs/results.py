@@ -149,11 +149,11 @@ def _show(found: Sequence[Line], other: StoredRun | None) -> None:
     if other is None or all(line.ahead is None for line in found):
         return
     table = narrow_table(
-        f"Ahead of {escape(str(other.folder))}", "run", ["what", "corpus", "n", "UA", "weighted-F1"]
+        f"Ahead of {escape(str(other.folder))}", "run", ["what", "corpus", "n", "UA", "weighted-F1", "over"]
     )
     for line in found:
         if line.ahead is not None:
             run, what, corpus, *_, ua, weighted = cells(line, other)
-            table.add_row(*map(escape, [run, what, corpus, str(line.ahead.n), ua, weighted]))
-    table.caption = "On the utterances that both tested; paired intervals over what each table above names."
+            table.add_row(*map(escape, [run, what, corpus, str(line.ahead.n), ua, weighted, line.ahead.over]))
+    table.caption = "On the utterances that both tested; paired intervals over what stands at the right."
     console.print(table)

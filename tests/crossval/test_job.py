@@ -38,3 +38,13 @@ def test_a_seed_is_a_folder_and_three_flags(tmp_path, calls):
     for seed in ("--seed_everything=7", "--model.seed=7", "--data.seed=7"):
         assert args.index("x.yaml") < args.index(seed)
     assert "--data.protocol.init_args.fold=a/b" in args
+
+
+@pytest.mark.parametrize(
+    ("fold", "flag"),
+    [("1", "1"), ("010", '"010"'), ("1_0", '"1_0"'), ("Ses01", "Ses01"), ("yes", '"yes"'), ("[", '"["')],
+)
+def test_folds_with_names_like_numbers_keep_them(tmp_path, calls, fold, flag):
+    Job(fold, None, tmp_path, True, [], []).run()
+    ((args, _),) = calls
+    assert f"--data.protocol.init_args.fold={flag}" in args

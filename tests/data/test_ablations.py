@@ -31,6 +31,20 @@ def test_who_speaks_most_is_given_the_few_others():
     assert (same["n"], unknown["n"], same["of"]) == (0, 0, 100)
 
 
+def test_an_unnamed_speaker_may_be_anybody_of_his_corpus():
+    """He is given to nobody whose speaker is named, where there are others; and where not, that is said."""
+    rows = UtteranceTable(
+        Utterance(id=f"{n}", corpus="c", speaker=None if n % 2 else f"s{n % 4}", path=Path(f"{n}.wav"))
+        for n in range(40)
+    )
+    speaker_of = {row.path: row.speaker for row in rows}
+    for before, after in zip(rows, ABLATIONS["shuffled_audio"].change(rows, 0), strict=True):
+        if before.speaker is not None:
+            assert speaker_of[after.path] not in (None, before.speaker)
+    same, unknown = ABLATIONS["shuffled_audio"].remarks(rows, 0)
+    assert (same["n"], unknown["n"], unknown["of"]) == (0, 20, 40)
+
+
 def test_which_ablations_mean_something_follows_from_the_inputs():
     assert [a.name for a in applicable(["audio"])] == ["shuffled_audio"]
     assert [a.name for a in applicable(["transcript"])] == ["shuffled_transcript", "asr_transcript"]

@@ -41,6 +41,26 @@ def test_speakers_and_sessions():
     assert any("1 session of test is in training too (c/x)" in line for line in report.lines())
 
 
+def test_names_written_in_two_ways_are_told():
+    train = [row("1", speaker="01"), row("2", speaker="Anna"), row("3", speaker="10")]
+    report = audit(split(train, [row("4", speaker="1"), row("5", speaker="anna "), row("6", speaker="100")]))
+    assert report.test.alike == [("c/01", "c/1"), ("c/Anna", "c/anna ")]
+    (line,) = [line for line in report.lines() if "spelling" in line]
+    assert line.startswith("2 speakers of test may be in training under another spelling (c/1 and c/01, c/anna")
+    assert not harmless(line)
+    assert not any(line.startswith("No speaker") for line in report.lines())
+
+
+def test_speakers_of_other_names_whose_recordings_are_in_training(tmp_path):
+    for name in ("a.wav", "b.wav"):
+        soundfile.write(tmp_path / name, voice(1), 16_000)
+    train, test = row("a", tmp_path / "a.wav", speaker="x"), row("b", tmp_path / "b.wav", speaker="y")
+    lines = audit(split([train], [test])).lines()
+    assert not any(line.startswith("No speaker") for line in lines)
+    (line,) = [line for line in lines if "other names" in line]
+    assert not harmless(line)
+
+
 def test_dialogues():
     report = audit(split([row("1", dialogue="x"), row("2", dialogue="z")], [row("3", dialogue="x"), row("4")]))
     assert report.test.dialogues == ["c/x"]

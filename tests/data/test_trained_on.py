@@ -1,6 +1,7 @@
 """A checkpoint knows on whom it was trained, whatever recipe it is tested or resumed with."""
 
 import json
+import shutil
 from dataclasses import replace
 
 import pytest
@@ -106,6 +107,22 @@ def test_a_test_with_another_fold_is_not_called_clean(small_run, tmp_path, capsy
     assert "not speaker-independent" in (tmp_path / "test" / "version_1" / "report.html").read_text()
     assert "own training" not in " ".join(own["audit"]["lines"])
     assert "were in this model's own training" in " ".join(capsys.readouterr().out.split())
+
+
+def test_copies_under_other_names_are_not_called_independent(small_run, tmp_path):
+    files = sorted((small_run.folder / "ravdess").rglob("*.wav"))
+    rows = [f"{file},{file.stem[-2:]},angry,train,kids" for file in files]
+    for file in files[:4]:
+        copy = shutil.copy(file, tmp_path / f"copy of {file.name}")
+        rows.append(f"{copy},somebody,angry,test,kids")
+    (tmp_path / "mine.csv").write_text("\n".join(["file,speaker,label,split,transcript", *rows]))
+    table = f"[{{class_path: emollm.data.corpora.Table, init_args: {{file: {tmp_path / 'mine.csv'}}}}}]"
+    protocol = "{class_path: emollm.data.protocols.ColumnSplit, init_args: {column: split}}"
+    flags = ["--data.corpora", table, "--data.protocol", protocol]
+    folder = run(tmp_path, "test", "--config", small_run.config, *flags, *QUIET)
+    content = json.loads((folder / "metrics.json").read_text())
+    assert len(content["audit"]["test"]["copies"]) == 4
+    assert content["protocol"]["speaker_independent"] is False
 
 
 def test_names_that_do_not_meet_tell_nothing(small_run, tmp_path, capsys):

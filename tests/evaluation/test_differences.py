@@ -1,12 +1,13 @@
 """Differences between models on the same utterances, against the definition."""
 
 import numpy as np
+import pandas as pd
 import pytest
 from sklearn import metrics as sk
 
 from emollm.evaluation import bootstrap, to_frame
 from emollm.evaluation.counts import FIGURES_OF_COUNTS
-from emollm.evaluation.differences import differences
+from emollm.evaluation.differences import differences, shared
 from emollm.metrics import from_predictions
 from tests.evaluation.made import LABELS, broken, made
 
@@ -72,3 +73,23 @@ def test_what_one_of_them_could_not_read_is_left_out():
     lacking = to_frame([broken(rows[0].utterance.id), *rows[1:]], LABELS)
     found = differences(to_frame(rows, LABELS), lacking, LABELS)
     assert found["ua"] == (0.0, 0.0, 0.0)
+
+
+def test_other_seeds_are_held_against_each_other(frame):
+    """Each seed of one table with each of the other, where they have none in common; else seed by seed."""
+    other = better(frame, 0.3)
+    plain = differences(other, frame, LABELS)["ua"]
+    twice = pd.concat([other.assign(fold="1", seed=seed) for seed in (0, 1)])
+    for against in (frame, frame.assign(fold="1", seed=5)):
+        assert shared(twice, against, LABELS) == (2 * len(frame), shared(other, frame, LABELS)[1])
+        assert differences(twice, against, LABELS)["ua"] == pytest.approx(plain)
+    mixed = pd.concat([frame.assign(fold="1", seed=0), other.assign(fold="1", seed=1)])
+    assert differences(twice, mixed, LABELS)["ua"][0] == pytest.approx(plain[0] / 2, abs=0.02)
+    assert shared(twice, mixed, LABELS)[0] == 2 * len(frame)
+
+
+def test_what_is_drawn_is_told_of_what_both_have(frame):
+    first = frame.iloc[0]
+    one = frame[(frame["corpus"] == first["corpus"]) & (frame["speaker"] == first["speaker"])]
+    assert shared(frame, one, LABELS) == (len(one), f"{len(one)} utterances")
+    assert shared(frame, one.assign(id="other"), LABELS) == (0, "")

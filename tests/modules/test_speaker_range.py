@@ -17,7 +17,16 @@ from emollm.errors import UserError
 from emollm.models.ranges import Sums
 from emollm.modules.base import EmotionModule
 from emollm.modules.figures import Scores
-from emollm.modules.speaker_range import SpeakerRange, emotions_by_speaker, evenness, show
+from emollm.modules.speaker_range import (
+    SpeakerRange,
+    by_corpus,
+    corpus_of,
+    emotions_by_speaker,
+    evenness,
+    nameless,
+    show,
+    speaker_of,
+)
 from tests.small import run
 
 
@@ -47,6 +56,14 @@ def test_emotions_are_counted_by_corpus_and_speaker():
     ]
     assert emotions_by_speaker(rows, ["happy", "sad"]) == {"x/1": [1, 2], "y/1": [0, 1]}
     assert emotions_by_speaker([(rows[0][0], None)], ["happy", "sad"]) == {}
+
+
+def test_corpora_whose_names_begin_alike_are_two():
+    names = [speaker_of(Utterance(id="1", corpus=corpus, speaker="a/b")) for corpus in ("x/en", "x/de")]
+    assert len({corpus_of(name) for name in names}) == 2
+    heard = dict(zip(names, (sums(3), sums(9)), strict=True))
+    assert {corpus: one.clips for corpus, one in by_corpus(heard).items()} == {"x%2Fen": 3, "x%2Fde": 9}
+    assert nameless(speaker_of(Utterance(id="1", corpus="x/en")))
 
 
 def test_a_corpus_is_as_mixed_as_its_speakers_together():

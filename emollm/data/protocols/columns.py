@@ -67,10 +67,10 @@ class ColumnSplit(Protocol):
             return self.hold_out(name, train, parts["test"])
         # Of several corpora, those without a validation part would have no say in which model is kept.
         lacking = set(train.unique("corpus")) - set(validation.unique("corpus"))
-        _, more, how = carve_validation(train.where(lambda row: row.corpus in lacking), self.validation, self.seed)
+        lone = train.where(lambda row: row.corpus in lacking)
+        rest, more, how = carve_validation(lone, self.validation, self.seed)
         if len(more):
-            kept = {row.key for row in more}
-            train, validation = train.where(lambda row: row.key not in kept), validation + more
+            train, validation = train.where(lambda row: row.corpus not in lacking) + rest, validation + more
             name += f", validation of {', '.join(more.unique('corpus'))} drawn{f' {how}' if how else ''}"
         return finish(name, train, validation, parts["test"])
 

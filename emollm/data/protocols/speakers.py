@@ -115,9 +115,13 @@ def carve_validation(
     nameless = len(table) - len(known)
     if len(set(speaker_keys(known))) > 1:
         _, validation = draw(known, fraction, seed)
-        drawn = {row.key for row in validation}
+        drawn = set(speaker_keys(validation))
+        # By who speaks, and not by id: where ids occur twice, that must be seen later, and not be gone.
+        keys = iter(speaker_keys(known))
+        kept = [row.speaker is None and row.corpus in named or next(keys) not in drawn for row in table]
+        train = UtteranceTable(row for row, stays in zip(table, kept, strict=True) if stays)
         how = f"of known speakers ({nameless} utterances of unknown ones are trained on)" if nameless else ""
-        return table.where(lambda row: row.key not in drawn), validation, how
+        return train, validation, how
     train, validation = draw(table, fraction, seed, key=utterance_keys)
     return train, validation, f"by utterance (there is one {'known ' if nameless else ''}training speaker)"
 

@@ -20,6 +20,7 @@ from emollm.data.protocols import (
     part_of,
 )
 from emollm.data.utterance import Utterance, UtteranceTable
+from emollm.data.validate import faults
 from emollm.errors import UserError
 
 
@@ -281,6 +282,17 @@ def test_some_speakers_missing_is_an_error():
         SpeakerSplit().split(table() + anonymous(3))
     mixed = SpeakerSplit().split(table() + anonymous(20, "other"))
     assert not mixed.speaker_independent
+
+
+@pytest.mark.parametrize("column", [False, True])
+def test_ids_that_occur_twice_leave_no_training_utterance_out(column):
+    """They are a fault that is told before training, for which it must be seen."""
+    rows = [Utterance(id=f"{n % 4}", corpus="c", speaker=f"s{n // 4}", split="train") for n in range(40)]
+    protocol = ColumnSplit("split", validation=0.2) if column else SpeakerSplit(test=0.0, validation=0.2)
+    split = protocol.split(UtteranceTable(rows))
+    assert len(split.train) + len(split.validation) + len(split.test) == 40
+    assert len(split.validation) == 8
+    assert any("more than once" in fault for fault in faults(split.train + split.validation, None, False, False))
 
 
 def test_of_speakers_known_in_part_the_known_ones_validate():
