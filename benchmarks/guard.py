@@ -26,6 +26,8 @@ def main() -> None:
     parser.add_argument("--evenness", type=float, default=0.75)
     parser.add_argument("--clips", type=int, default=5)
     asked = parser.parse_args()
+    if not (asked.run / "ranges" / "corpus.csv").is_file():
+        parser.error(f"{asked.run} has no ranges/corpus.csv: test or validate a model trained with ranges.")
     table = Table("who", "shows", "number", "pass", "least even", "most even")
     rows = (("corpora", ["corpus"], "predictions.csv"), ("speakers", ["corpus", "speaker"], "ranges/corpus.csv"))
     for who, keys, file in rows:
@@ -33,6 +35,8 @@ def main() -> None:
         labels = [name.removeprefix("p_") for name in frame if name.startswith("p_")]
         for shows, groups in (("all his emotions", keys), ("one emotion", [*keys, "target"])):
             mixed = [_evenness(part, labels) for _, part in frame.groupby(groups) if len(part) >= asked.clips]
+            if not mixed:
+                continue
             passed = sum(value >= asked.evenness for value in mixed)
             table.add_row(who, shows, str(len(mixed)), str(passed), f"{min(mixed):.2f}", f"{max(mixed):.2f}")
     Console().print(table)

@@ -235,9 +235,12 @@ class EmotionCLI(LightningCLI):
         callback = SpeakerListener(listener)
         self.datamodule.table, self.datamodule.keeps_features = table, True
         self.trainer.callbacks.append(callback)
-        while not listener.done:
-            self.trainer.predict(self.model, datamodule=self.datamodule, return_predictions=False)
+        for _ in range(2):
+            if not listener.done:
+                self.trainer.predict(self.model, datamodule=self.datamodule, return_predictions=False)
         self.trainer.callbacks.remove(callback)
+        if not listener.done:
+            raise UserError("No recording was heard: --trainer.limit_predict_batches leaves none.")
 
     def _load_weights(self) -> None:
         if self.stored is not None:

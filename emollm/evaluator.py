@@ -145,10 +145,12 @@ class Evaluator:
         """The same model with features in the range of this part, and in that of each speaker where it is safe."""
         settings = self.module.speaker_range
         assert settings is not None
-        corpora = settings.usable_corpora(heard, self._emotions(plain))
-        said: dict[str, list[int]] = {}
+        said = self._emotions(plain)
+        corpora = settings.usable_corpora(heard, said)
 
         def together() -> list[Prediction]:
+            if not corpora:
+                raise UserError("no corpus is heard in enough clips and emotions")
             predictions = self._in_range({}, corpora)
             said.update(self._emotions(predictions))
             return predictions

@@ -131,7 +131,10 @@ def from_scores(
 def with_durations(predictions: list[Prediction], sounds: SoundIndex) -> list[Prediction]:
     """Predictions with the lengths of their recordings; where features were stored, no sound was decoded."""
     asked = [one for one in predictions if one.duration is None and one.utterance.path is not None]
-    seconds = dict(zip(map(id, asked), sounds.all_seconds(one.utterance for one in asked), strict=True))
+    # A stretch may be said to end behind its file.
+    until = sounds.all_seconds(replace(one.utterance, end=None) for one in asked)
+    named = sounds.all_seconds(one.utterance for one in asked)
+    seconds = {id(one): min(pair) for one, *pair in zip(asked, until, named, strict=True)}
     return [replace(one, duration=seconds.get(id(one)) or one.duration) for one in predictions]
 
 

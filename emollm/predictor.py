@@ -87,6 +87,8 @@ class Predictor:
         """
         if not isinstance(sample_rate, int | float | np.number) or sample_rate < 1 or sample_rate % 1:
             raise UserError(f"sample_rate is {sample_rate!r}: give a whole number of hertz.")
+        if not isinstance(speaker_range, bool):
+            raise UserError(f"speaker_range is {speaker_range!r}: give True or False.")
         sample_rate = int(sample_rate)
         given = _given(source)
         with self._in_ranges(given, sample_rate) if speaker_range else nullcontext():

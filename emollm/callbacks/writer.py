@@ -95,7 +95,10 @@ class PredictionWriter(Callback):
         self, trainer: Trainer, module: LightningModule, outputs: list[Prediction], batch: Any, *_: Any
     ) -> None:
         """Append the rows of a batch."""
-        rows = (prediction.row() for prediction in with_durations(outputs, trainer.datamodule.sounds))
+        if trainer.datamodule.keeps_features:
+            known = [one for one in outputs if one.error is None]
+            outputs = with_durations(known, trainer.datamodule.sounds) + [one for one in outputs if one.error]
+        rows = (prediction.row() for prediction in outputs)
         self.append(row | {"stamp": self._stamps.get(row["path"])} for row in rows)
 
     def teardown(self, trainer: Trainer, module: LightningModule, stage: str) -> None:

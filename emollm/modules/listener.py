@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from dataclasses import replace
 
 from emollm.data.processes import gather, say
@@ -12,6 +12,7 @@ from emollm.models.ranges import Sums
 from emollm.modules.base import EmotionModule
 from emollm.modules.speaker_range import add, emotions_by_speaker, merged, nameless
 from emollm.prediction import Prediction
+from emollm.wording import some
 
 IN_RANGES = ", speakers' ranges"
 """Behind the name of a model in rows that are not of one clip at a time."""
@@ -85,15 +86,28 @@ class Listener:
         usable = guard.usable(self._heard, said)
         ranges.use(usable, self._corpora)
         self.done = True
+        say(self._told(usable))
+
+    def _told(self, usable: Collection[str]) -> str:
+        """Who is normalised by his own recordings, who is not, and why."""
+        assert self._heard is not None
+        names = [speaker for speaker in self._heard if not nameless(speaker)]
+        least = self.module.speaker_range.clips
+        few = [name for name in names if self._heard[name].clips < least]
+        alike = [name for name in names if name not in usable and name not in few]
+        reasons = (few, f"heard in fewer than {least} recordings"), (alike, "by the answers in too few emotions")
+        told = [
+            f"{len(group)} {reason} ({some([name.partition('/')[2] for name in sorted(group)], 3)})"
+            for group, reason in reasons
+            if group
+        ]
+        line = f"Speakers' own ranges: {len(usable)} of {len(names)} speakers"
+        line += f"; not {', nor '.join(told)}." if told else "."
+        if len(usable) == len(self._heard):
+            return line
         if self._corpora:
-            others = "in the range of all recordings"
-        else:
-            others = "as they are, as all recordings together are too few, or seem to show too few emotions, too"
-        known = sum(not nameless(speaker) for speaker in self._heard)
-        say(
-            f"Speakers' own ranges: {len(usable)} of {known} speakers; the others are heard in fewer "
-            f"than {guard.clips} recordings, or seem to show too few emotions, and are taken {others}."
-        )
+            return f"{line} The others are taken in the range of all recordings."
+        return f"{line} The others are taken as they are: all recordings together are as few, or as much alike."
 
 
 def by_folder(table: UtteranceTable) -> UtteranceTable:

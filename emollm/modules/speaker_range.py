@@ -173,12 +173,12 @@ def emotions_by_speaker(
     Whole answers are counted, not their probabilities: those of a calibrated model are mixed for every clip.
 
     Args:
-        rows: utterances, each with its emotion, known or answered; those without one are not counted.
+        rows: utterances, each with its emotion, known or answered; those without one of the set are not counted.
         labels: the label set.
     """
     counts: dict[str, list[int]] = defaultdict(lambda: [0] * len(labels))
     for utterance, label in rows:
-        if label is not None:
+        if label in labels:
             counts[speaker_of(utterance)][labels.index(label)] += 1
     return dict(counts)
 

@@ -5,6 +5,7 @@ import json
 import shutil
 from pathlib import Path
 
+import pandas as pd
 import pytest
 import torch
 import yaml
@@ -55,7 +56,7 @@ def test_emotions_are_counted_by_corpus_and_speaker():
         )
     ]
     assert emotions_by_speaker(rows, ["happy", "sad"]) == {"x/1": [1, 2], "y/1": [0, 1]}
-    assert emotions_by_speaker([(rows[0][0], None)], ["happy", "sad"]) == {}
+    assert emotions_by_speaker([(rows[0][0], None), (rows[0][0], "calm")], ["happy", "sad"]) == {}
 
 
 def test_corpora_whose_names_begin_alike_are_two():
@@ -139,7 +140,7 @@ def test_a_part_that_is_not_to_be_normalised_is_taken_as_it_is(small_run, ranged
     alone = ["--ablations", "none", "--baselines", "none", "--model.speaker_range.clips", "99"]
     folder = run(tmp_path, "test", "--config", small_run.config, "--ckpt_path", ranged, *alone)
     model, corpus, own = json.loads((folder / "metrics.json").read_text())["rows"]
-    assert corpus["result"] == model["result"]
+    assert corpus["why_not"] == "no corpus is heard in enough clips and emotions"
     assert own["why_not"] == "no speaker is heard in enough clips and emotions"
 
 
@@ -160,7 +161,9 @@ def test_a_folder_a_speaker(small_run, ranged, tmp_path, capsys):
     assert predict(sounds, ranged, tmp_path / "plain") == 0
     capsys.readouterr()
     assert predict(sounds, ranged, tmp_path / "own", "--speaker_range", "true") == 0
-    assert "3 of 4 speakers" in capsys.readouterr().out
+    said = " ".join(capsys.readouterr().out.split())
+    assert "3 of 4 speakers; not 1 heard in fewer than 2 recordings (" in said
+    assert "Actor_04). The others are taken in the range of all recordings." in said
     plain, own = rows(tmp_path / "plain"), rows(tmp_path / "own")
     assert plain.keys() == own.keys()
     assert sum(abs(plain[path] - own[path]) > 1e-6 for path in plain) > 5
@@ -220,8 +223,7 @@ def test_people_of_one_emotion_keep_it(small_run, ranged, sad_people, tmp_path, 
     alone = ["--ablations", "none", "--baselines", "none"]
     folder = run(tmp_path, "test", "--config", small_run.config, "--ckpt_path", ranged, *strict, *alone)
     model, corpus, own = json.loads((folder / "metrics.json").read_text())["rows"]
-    assert corpus["result"] == model["result"]
-    assert "1 of 1 corpora are taken one clip at a time" in corpus["about"]
+    assert corpus["why_not"] == "no corpus is heard in enough clips and emotions"
     assert own["why_not"] == "no speaker is heard in enough clips and emotions"
 
 
@@ -232,6 +234,29 @@ def test_rows_in_ranges_are_not_mixed_with_rows_of_one_clip_at_a_time(small_run,
     assert model.endswith(", speakers' ranges")
     assert predict(sounds, ranged, tmp_path / "out") == 2
     assert "another model" in capsys.readouterr().err
+
+
+def test_a_limit_that_leaves_nothing_to_hear_is_told(small_run, ranged, tmp_path, capsys):
+    sounds, none = small_run.folder / "ravdess", ["--trainer.limit_predict_batches", "0"]
+    assert predict(sounds, ranged, tmp_path / "out", "--speaker_range", "true", *none) == 2
+    assert "No recording was heard" in capsys.readouterr().err
+
+
+def test_stored_features_change_no_row(small_run, ranged, tmp_path):
+    """Nor what is said of a broken file, nor how long a stretch is that is said to end behind its file."""
+    sounds = shutil.copytree(small_run.folder / "ravdess", tmp_path / "sounds")
+    files = sorted(sounds.rglob("*.wav"))
+    files[3].write_bytes(b"no sound")
+    lines = [f"{file},{file.parent.name},0,{100 if n == 5 else ''}" for n, file in enumerate(files)]
+    (tmp_path / "list.csv").write_text("path,speaker,start,end\n" + "\n".join(lines) + "\n")
+    tables = []
+    for enabled in ("true", "false"):
+        flags = ["--speaker_range", "true", "--data.cache.enabled", enabled]
+        assert predict(tmp_path / "list.csv", ranged, tmp_path / enabled, *flags) == 0
+        tables.append(pd.read_csv(tmp_path / enabled / "predictions.csv"))
+    pd.testing.assert_frame_equal(*tables, atol=1e-5)
+    assert tables[0]["duration"].max() < 10
+    assert tables[0]["error"].notna().sum() == tables[0]["duration"].isna().sum() == 1
 
 
 def test_the_table_names_speakers(small_run, ranged, tmp_path, capsys):
