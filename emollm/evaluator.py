@@ -112,6 +112,9 @@ class Evaluator:
             self.console.print(metrics_table(results), per_class_table(results))
             if len(content["rows"]) > 1:
                 self.console.print(comparison_table(content["rows"]))
+                for row in content["rows"]:
+                    if row["kind"] == "range" and (remark := spoken("", row.get("remarks", [])).strip()):
+                        self._say(f"{row['title'].capitalize()}: {remark}")
         # Numbers before pictures: whatever a figure runs into, the report is there.
         written += write_report(content, self.folder)
         if results is not None:
@@ -148,27 +151,23 @@ class Evaluator:
         said = self._emotions(plain)
         corpora = settings.usable_corpora(heard, said)
 
+        # What is refused counts as it is, so that one such fold does not take the row from all the others.
         def together() -> list[Prediction]:
-            if not corpora:
-                raise UserError("no corpus is heard in enough clips and emotions")
-            predictions = self._in_range({}, corpora)
+            predictions = self._in_range({}, corpora) if corpora else plain
             said.update(self._emotions(predictions))
+            answers.append(predictions)
             return predictions
 
         def alone() -> list[Prediction]:
-            if not usable:
-                raise UserError("no speaker is heard in enough clips and emotions")
-            return self._in_range(usable, corpora)
+            return self._in_range(usable, corpora) if usable else answers[-1]
 
+        answers = [plain]
+        too_few = "for they are heard in too few clips or, by the model's answers, in too few emotions."
         about = "Not one clip at a time: features are normalised by all clips of their corpus here, unlabelled."
         first = self._try("range", "corpus", "in the corpus's own range", about, together)
-        text = (
-            "{n} of {of} corpora are taken one clip at a time, as they are heard in too few clips or, "
-            "by the model's answers, in too few emotions."
-        )
         number = len(by_corpus(heard))
-        refused = [{"text": text, "n": number - len(corpora), "of": number}]
-        first = _remarked(first, lambda: refused)
+        text = "But {n} of {of} corpora are left as they are, " + too_few
+        first = _remarked(first, lambda: [{"text": text, "n": number - len(corpora), "of": number}])
         usable = settings.usable(heard, said)
         known = sum(not nameless(speaker) for speaker in heard)
         about = (
@@ -176,11 +175,9 @@ class Evaluator:
             "unlabelled."
         )
         second = self._try("range", "speaker", "in the speaker's own range", about, alone)
-        text = (
-            "{n} of {of} speakers; any others as in the row above, heard in too few clips or, by the model's "
-            "answers, in too few emotions."
-        )
-        return [first, _remarked(second, lambda: [{"text": text, "n": len(usable), "of": known}])]
+        of_speakers = "But {n} of {of} speakers are taken as in the row above, " + too_few
+        left = known - len(usable)
+        return [first, _remarked(second, lambda: [{"text": of_speakers, "n": left, "of": known}])]
 
     def _emotions(self, answers: list[Prediction]) -> dict[str, list[int]]:
         return emotions_by_speaker(((one.utterance, one.label) for one in answers), self.module.labels)
