@@ -144,7 +144,7 @@ def lines_of(overlap: Overlap, part: str, always: bool) -> list[str]:
             "nobody can tell whether it is in both."
         )
     elif always and overlap.recorded and not (overlap.same_files or overlap.near_copies):
-        saved = ", nor the same sound saved again" if overlap.listened else ""
+        saved = ", nor was the same sound found saved again" if overlap.listened else ""
         lines.append(f"No recording of {part} is a copy of one in training{saved}.")
     return lines
 

@@ -242,7 +242,7 @@ def test_the_same_sound_saved_again_is_told_once(tmp_path):
     assert (unheard.test.near_copies, unheard.test.listened) == ([], False)
 
 
-@pytest.mark.parametrize(("listen", "says"), [(True, ", nor the same sound saved again."), (False, ".")])
+@pytest.mark.parametrize(("listen", "says"), [(True, ", nor was the same sound found saved again."), (False, ".")])
 def test_that_there_are_no_copies_is_said_of_what_was_compared(tmp_path, listen, says):
     for number in range(2):
         soundfile.write(tmp_path / f"{number}.wav", voice(number), 16_000)

@@ -86,7 +86,7 @@ def content_of(labels=tuple(SEVEN), folds=0, rows=True, calibration=True, lines=
             or [
                 "No speaker of test is in training.",
                 "Every test sentence also occurs in training: a model that reads transcripts can exploit this.",
-                "No recording of test is a copy of one in training, nor the same sound saved again.",
+                "No recording of test is a copy of one in training, nor was the same sound found saved again.",
             ]
         },
         "matrix": None,
