@@ -149,7 +149,7 @@ class Evaluator:
         settings = self.module.speaker_range
         assert settings is not None
         said = self._emotions(plain)
-        corpora = settings.usable_corpora(heard, said)
+        corpora = settings.usable_corpora(heard, said, self.module.ranges.shift)
 
         # What is refused counts as it is, so that one such fold does not take the row from all the others.
         def together() -> list[Prediction]:

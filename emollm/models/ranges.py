@@ -107,6 +107,15 @@ class SpeakerRanges(nn.Module):
         self.deviation.copy_(deviation)
         self.changes += 1
 
+    def shift(self, sums: Sums) -> float:
+        """How far recordings are from all training speakers: by how many deviations their mean is off.
+
+        The root of the mean square over layers and channels. Another room, microphone or codec moves all channels;
+        an emotion moves some.
+        """
+        mean, _ = sums.range()
+        return float(((mean.to(self.mean.device) - self.mean) / self.deviation).square().mean().sqrt())
+
     def use(self, speakers: Mapping[str, Sums], corpora: Mapping[str, Sums] | None = None) -> None:
         """Use these speakers' own ranges, and for others the range of all that was heard in their corpus.
 

@@ -79,7 +79,7 @@ class Listener:
         self.module.view = "own"
         if self._heard is None:
             self._heard = merged(ranges.stop())
-            self._corpora = guard.usable_corpora(self._heard, said)
+            self._corpora = guard.usable_corpora(self._heard, said, ranges.shift)
             if self._corpora:
                 ranges.use({}, self._corpora)
                 return

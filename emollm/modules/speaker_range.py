@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections import defaultdict
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections import Counter, defaultdict
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 from urllib.parse import quote
@@ -39,9 +39,13 @@ class SpeakerRange:
     evenness: float = 0.75
     """A speaker's emotions, as far as they are known or guessed, must be at least as mixed as this: the entropy of
     how often each one is named, as a share of the greatest there is. The range of a speaker who shows one emotion
-    only is that emotion, and normalising by it takes away just what is asked for. What is guessed, a whole corpus
-    is judged by first, from answers to one clip at a time, and a speaker then by answers in the range of his
+    only is that emotion, and normalising by it takes away just what is asked for. By guesses a whole corpus
+    is judged first, from answers to one clip at a time, and a speaker then, from answers in the range of his
     corpus, or, where that was refused, to one clip at a time."""
+    foreign: float = 0.3
+    """Recordings of several speakers whose mean is this many deviations or more from that of all training speakers
+    are of another room or microphone: answers to one clip at a time are then alike for that alone, and are not
+    asked whether a corpus is mixed. Infinite (``.inf``) asks them always."""
     shrinkage: float = 5.0
     """How many clips' weight all training speakers have in the range of one."""
 
@@ -53,6 +57,8 @@ class SpeakerRange:
             )
         if self.clips < 2 or self.shrinkage < 0:
             raise UserError("model.speaker_range.clips must be at least 2, and shrinkage must not be negative.")
+        if self.foreign <= 0:
+            raise UserError(f"model.speaker_range.foreign is {self.foreign}: it must be above 0.")
         if not 0 <= self.evenness < 1:
             raise UserError(f"model.speaker_range.evenness is {self.evenness}: it must be 0 or more, below 1.")
 
@@ -83,18 +89,30 @@ class SpeakerRange:
             if not nameless(speaker) and self.safe(sums, emotions.get(speaker, ()))
         }
 
-    def usable_corpora(self, heard: Mapping[str, Sums], emotions: Mapping[str, Sequence[int]]) -> dict[str, Sums]:
+    def usable_corpora(
+        self,
+        heard: Mapping[str, Sums],
+        emotions: Mapping[str, Sequence[int]],
+        shift: Callable[[Sums], float],
+    ) -> dict[str, Sums]:
         """Which corpora may be normalised by all that was heard in them; one speaker alone is no safer so.
 
         Args:
             heard: what was heard of each speaker.
             emotions: (K,) how often each speaker shows each emotion, by a model's answers to one clip at a time.
                 In the range of clips of one emotion answers are mixed: that range has taken it away.
+            shift: how far recordings are from all training speakers.
         """
+        speakers = Counter(corpus_of(name) for name in heard if not nameless(name))
         together: dict[str, list[int]] = {}
         for speaker, counts in emotions.items():
             add(together, {corpus_of(speaker): counts})
-        return {name: sums for name, sums in by_corpus(heard).items() if self.safe(sums, together.get(name, ()))}
+        return {
+            name: sums
+            for name, sums in by_corpus(heard).items()
+            if self.safe(sums, together.get(name, ()))
+            or (speakers[name] > 1 and sums.clips >= self.clips and shift(sums) >= self.foreign)
+        }
 
     def safe(self, sums: Sums, emotions: Sequence[int]) -> bool:
         """Whether recordings are many and mixed enough to be normalised by themselves."""

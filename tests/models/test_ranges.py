@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from emollm.models.ranges import SpeakerRanges
+from emollm.models.ranges import SpeakerRanges, Sums
 
 
 def frames(seed, batch=1, time=7, shift=0.0, scale=1.0):
@@ -116,3 +116,11 @@ def test_a_channel_that_never_changes_is_not_made_loud():
     sums = heard(ranges, [("a", still)])
     ranges.learn(sums.values())
     assert ranges(still + 1e-6, full(still), [None], [None]).abs().max() < 0.01
+
+
+def test_the_shift_is_in_deviations_of_all_training_speakers():
+    ranges = SpeakerRanges(2, 3, shrinkage=0)
+    ranges.mean.fill_(1.0)
+    ranges.deviation.fill_(2.0)
+    assert ranges.shift(Sums(1, 4, torch.full((2, 3), 4.0), torch.full((2, 3), 8.0))) == 0
+    assert ranges.shift(Sums(1, 4, torch.full((2, 3), 16.0), torch.full((2, 3), 80.0))) == pytest.approx(1.5)

@@ -71,7 +71,11 @@ def test_a_corpus_is_as_mixed_as_its_speakers_together():
     heard = {"x/1": sums(6), "x/2": sums(6), "y/1": sums(6), "y/2": sums(6), "z/1": sums(2)}
     emotions = {"x/1": [6, 0], "x/2": [0, 6], "y/1": [6, 0], "y/2": [6, 0], "z/1": [1, 1]}
     guard = SpeakerRange(clips=5)
-    assert set(guard.usable_corpora(heard, emotions)) == {"x"}, "y shows one emotion, z is two clips"
+    near, far = (lambda sums: 0.1), (lambda sums: 0.5)
+    assert set(guard.usable_corpora(heard, emotions, near)) == {"x"}, "y shows one emotion, z is two clips"
+    assert set(guard.usable_corpora(heard, emotions, far)) == {"x", "y"}, "y may sound alike for the room alone"
+    lone = {"y/1": sums(6), "y/": sums(6)}
+    assert guard.usable_corpora(lone, emotions, far) == {}, "one speaker may be far from all others by himself"
     assert guard.usable(heard, emotions) == {}
 
 
@@ -95,7 +99,9 @@ def test_views_are_drawn_as_often_as_asked():
     assert SpeakerRange(own=0.0, borrowed=0.8).copies == 4
 
 
-@pytest.mark.parametrize("wrong", [{"own": 0.5, "borrowed": 0.5}, {"own": -0.1}, {"clips": 1}, {"evenness": 1.0}])
+@pytest.mark.parametrize(
+    "wrong", [{"own": 0.5, "borrowed": 0.5}, {"own": -0.1}, {"clips": 1}, {"evenness": 1.0}, {"foreign": 0.0}]
+)
 def test_settings_that_mean_nothing_are_refused(wrong):
     with pytest.raises(UserError, match="speaker_range"):
         SpeakerRange(**wrong)
@@ -215,7 +221,7 @@ def sad_people(monkeypatch):
 def test_people_of_one_emotion_keep_it(small_run, ranged, sad_people, tmp_path, capsys):
     """They are judged before a range of one emotion only has taken that emotion away from all answers."""
     sounds = small_run.folder / "ravdess"
-    strict = ["--model.speaker_range.evenness", "0.75"]
+    strict = ["--model.speaker_range.evenness", "0.75", "--model.speaker_range.foreign", ".inf"]
     assert predict(sounds, ranged, tmp_path / "own", "--speaker_range", "true", *strict) == 0
     assert "0 of 4 speakers" in (said := " ".join(capsys.readouterr().out.split()))
     assert "taken as they are" in said
