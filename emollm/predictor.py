@@ -24,6 +24,7 @@ from emollm.data.sampler import in_batches, usual_batch_size
 from emollm.data.sounds import SoundIndex
 from emollm.data.transcripts import Transcripts
 from emollm.data.utterance import Utterance, UtteranceTable
+from emollm.data.validate import wordless
 from emollm.data.voices import Voices, cued
 from emollm.errors import UserError
 from emollm.modules.listener import IN_RANGES, Listener, by_folder
@@ -144,6 +145,8 @@ class Predictor:
         table = by_folder(table) if by_speaker else table
         if "cues" in self.module.inputs:
             table, faults = cued(table, Voices(SoundIndex()), *_LENGTHS, 0)
+        if self.module.needs_transcript and not self.module.needs_audio and self._transcripts is None:
+            faults |= wordless(table)
         dataset = UtteranceDataset(
             table, self.module.needs_audio, *_LENGTHS, transcripts=self._transcripts, faults=faults
         )

@@ -4,11 +4,14 @@ from pathlib import Path
 from types import SimpleNamespace
 
 import numpy as np
+import pandas as pd
 import pytest
 import torch
 
+from emollm.__main__ import main
 from emollm.errors import UserError
-from emollm.predictor import Predictor, _from_array
+from emollm.predictor import Predictor, _from_array, load
+from tests.small import run
 
 SOUND = np.zeros(16_000, dtype=np.float32)
 
@@ -42,3 +45,34 @@ def test_what_cannot_be_predicted_on_is_one_sentence(model, source, says):
 def test_an_array_is_as_long_as_a_file_may_be(model):
     item = _from_array(np.random.default_rng(0).standard_normal(16_000 * 70).astype(np.float32), 16_000, "array 0")
     assert item.error == "70.0 s is longer than 60 s"
+
+
+def test_floats_on_the_scale_of_integers_are_told(model):
+    wave = np.random.default_rng(0).uniform(-0.9, 0.9, 16_000)
+    integers = (wave * 32_767).astype(np.int16)
+    assert _from_array(integers, 16_000, "array 0").error is None
+    item = _from_array(integers.astype(np.float32), 16_000, "array 0")
+    assert item.error.startswith("samples reach 29")
+    assert "divide floats by their full scale" in item.error
+
+
+def test_a_model_of_words_alone_labels_nothing_without_words(small_run, tmp_path):
+    """On the command line and in Python: what it would say of no words is of nobody."""
+    fit = run(tmp_path, "fit", "--config", small_run.config, "--model.prompt", "transcript")
+    model, sounds = fit / "checkpoints" / "best.ckpt", small_run.folder / "ravdess" / "Actor_01"
+    frame = load(model, transcriber="none").predict(sounds)
+    assert frame["label"].isna().all()
+    assert frame["error"].str.startswith("no transcript, and this model reads words alone").all()
+    told = pd.DataFrame({"path": sorted(map(str, sounds.iterdir()))}).assign(
+        transcript=["kids", " ", "dogs", "", "a"]
+    )
+    assert load(model, transcriber="none").predict(told)["error"].notna().tolist() == [
+        False,
+        True,
+        False,
+        True,
+        False,
+    ]
+    output = ["--output", str(tmp_path / "out"), "--data.transcriber", "none", "--trainer.accelerator", "cpu"]
+    assert main(["predict", str(sounds), "--model", str(model), *output]) == 2
+    assert pd.read_csv(tmp_path / "out" / "predictions.csv")["error"].notna().all()

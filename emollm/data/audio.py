@@ -36,6 +36,7 @@ SOUND_SUFFIXES = LIBSNDFILE_SUFFIXES | PYAV_SUFFIXES
 SHORTEST, LONGEST = 0.1, 60.0
 """In seconds: what counts as broken outside of this, unless a recipe says otherwise."""
 _SILENCE = 1e-4  # -80 dBFS, one third of the smallest step of 16 bits
+_LOUDEST = 100.0  # decoders of lossy formats go a little beyond 1, and integers far
 
 
 def load(
@@ -100,7 +101,7 @@ def prepare(
         (S',) float32 at 16 kHz.
 
     Raises:
-        AudioError: no samples, too short, too long, silent, or not finite.
+        AudioError: no samples, too short, too long, silent, of another scale, or not finite.
     """
     if sample_rate <= 0:
         raise AudioError(f"a sample rate of {sample_rate} Hz is impossible")
@@ -115,6 +116,11 @@ def prepare(
     peak = np.abs(samples).max()
     if not np.isfinite(peak):
         raise AudioError("contains samples that are not finite (NaN or infinity)")
+    if peak > _LOUDEST:
+        raise AudioError(
+            f"samples reach {peak:.0f}, where full scale is 1: give integers as integers, or divide floats by "
+            "their full scale"
+        )
     if peak < _SILENCE:
         raise AudioError("silent: no sample is louder than -80 dBFS")
     if sample_rate != SAMPLE_RATE:

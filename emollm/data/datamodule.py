@@ -29,7 +29,7 @@ from emollm.data.sampler import usual_batch_size
 from emollm.data.sounds import FILE, SoundIndex
 from emollm.data.transcribing import TranscribingData
 from emollm.data.utterance import UtteranceTable
-from emollm.data.validate import check, tell_absent
+from emollm.data.validate import check, tell_absent, wordless
 from emollm.errors import UserError
 
 _PARTS = {"fit": ("train", "validation"), "validate": ("validation",), "test": ("test",)}
@@ -318,6 +318,8 @@ class EmotionData(TranscribingData):
         """What ``table`` was set to; no loader where that is nothing."""
         if self.table is None:
             raise UserError("There is nothing to predict on: name a folder, a list or a table.")
+        if self._needs("transcript", False) and not self._hears and not self._dictates:
+            self._faults |= wordless(self.table)
         dataset = self._dataset(self.table, store=self._store if self.keeps_features else None)
         return self._loaders.in_order(dataset) if len(self.table) else []
 

@@ -63,6 +63,12 @@ def check(table: UtteranceTable, label_names: LabelSet | None, needs_audio: bool
     raise UserError("\n".join(lines))
 
 
+def wordless(table: UtteranceTable) -> dict[str, str]:
+    """For a model that reads and does not hear: why utterances without a transcript cannot be labelled, by key."""
+    why = "no transcript, and this model reads words alone: add one, or let data.transcriber write it"
+    return {row.key: why for row in table if not (row.transcript or "").strip()}
+
+
 def tell_dropped(dropped: UtteranceTable, total: int) -> None:
     """Warn of utterances that are left out, by label; a word that is no emotion may be misspelt: a file is named.
 

@@ -24,6 +24,7 @@ LabelOrder = Literal["given", "reversed", "alphabetical"]
 
 _FOLDER = Path(__file__).parent.parent / "prompts"
 _SLOT = re.compile(r"\{(audio|transcript|labels|label|context|cues)\}")
+_WORD = re.compile(r"\{\w+\}")
 _ANSWER_SLOTS = {"emotion": ["label"], "asr": ["transcript"], "joint": ["transcript", "label"]}
 
 
@@ -73,6 +74,13 @@ class PromptTemplate:
             raise UserError(
                 f"{where}: 'system' holds a slot, and is the same for every utterance: move it to 'user'."
             )
+        for field in ("system", "user", "answer"):
+            for word in _WORD.findall(getattr(self, field)):
+                if not _SLOT.fullmatch(word):
+                    raise UserError(
+                        f"{where}: '{field}' holds {word}, which is no slot: those are "
+                        "{audio}, {transcript}, {labels}, {context}, {cues} and {label}."
+                    )
         slots = [piece.slot for piece in split_slots(self.user) if piece.slot]
         used = {slot for slot in slots if slot != "labels"}
         if used != set(self.inputs):
