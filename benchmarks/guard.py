@@ -1,7 +1,8 @@
 """What the guard of speakers' ranges lets through, by the predictions that `emollm validate` or `test` has stored.
 
 Each speaker of the part is judged as he is, and for each emotion as if he had shown no other; each corpus too.
-Corpora are judged by answers to one clip at a time, speakers by answers in their corpus's range.
+Corpora are judged by answers to one clip at a time, speakers by answers in their corpus's range. That foreign
+corpora are not asked (`model.speaker_range.foreign`) is left out of account.
 
 python benchmarks/guard.py runs/validate/version_0 [--evenness 0.75] [--clips 5]
 """
@@ -43,7 +44,7 @@ def main() -> None:
 
 
 def _evenness(part: pd.DataFrame, labels: Sequence[str]) -> float:
-    return abs(evenness([int((part["label"] == label).sum()) for label in labels]))
+    return evenness([int((part["label"] == label).sum()) for label in labels])
 
 
 if __name__ == "__main__":

@@ -218,6 +218,8 @@ class EmotionCLI(LightningCLI):
             table = by_folder(table)
         output, restart = Path(source["output"]), source["restart"]
         settings = settings_of(self.model, self.datamodule)
+        if source["speaker_range"] and self.model.speaker_range is not None:
+            settings["guard of ranges"] = self.model.speaker_range.guard
         together = table if source["speaker_range"] else None
         writer = PredictionWriter(output, self.model.labels, self.model.name, restart, settings, together)
         writer.check()

@@ -159,6 +159,8 @@ class Evaluator:
             return predictions
 
         def alone() -> list[Prediction]:
+            if not known:
+                raise UserError("no speaker of this part is named")
             return self._in_range(usable, corpora) if usable else answers[-1]
 
         answers = [plain]
@@ -166,7 +168,7 @@ class Evaluator:
         about = "Not one clip at a time: features are normalised by all clips of their corpus here, unlabelled."
         first = self._try("range", "corpus", "in the corpus's own range", about, together)
         number = len(by_corpus(heard))
-        text = "But {n} of {of} corpora are left as they are, " + too_few
+        text = "{n} of {of} corpora are left as they are, " + too_few
         first = _remarked(first, lambda: [{"text": text, "n": number - len(corpora), "of": number}])
         usable = settings.usable(heard, said)
         known = sum(not nameless(speaker) for speaker in heard)
@@ -175,7 +177,7 @@ class Evaluator:
             "unlabelled."
         )
         second = self._try("range", "speaker", "in the speaker's own range", about, alone)
-        of_speakers = "But {n} of {of} speakers are taken as in the row above, " + too_few
+        of_speakers = "{n} of {of} speakers are taken as in the row above, " + too_few
         left = known - len(usable)
         return [first, _remarked(second, lambda: [{"text": of_speakers, "n": left, "of": known}])]
 

@@ -6,6 +6,7 @@ import os
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager, nullcontext
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -24,7 +25,7 @@ from emollm.data.sampler import in_batches, usual_batch_size
 from emollm.data.sounds import SoundIndex
 from emollm.data.transcripts import Transcripts
 from emollm.data.utterance import Utterance, UtteranceTable
-from emollm.data.validate import wordless
+from emollm.data.validate import WORDLESS, wordless
 from emollm.data.voices import Voices, cued
 from emollm.errors import UserError
 from emollm.modules.listener import IN_RANGES, Listener, by_folder
@@ -79,12 +80,12 @@ class Predictor:
                 of such a table; or one or more arrays (S,) of samples.
             sample_rate: of arrays, in hertz.
             speaker_range: normalise features by the speaker's other recordings here, where a guard finds it safe;
-                speakers are named by a column ``speaker``, else by folders, and arrays are of nobody known.
-                Everything is heard two or three times.
+                speakers are named by a column ``speaker``, else by folders; arrays, of which nobody is named, are
+                taken in the range of all of them. Everything is heard two or three times.
 
         Raises:
-            UserError: when the source is none of these, arrays and paths are mixed, the rate is no number, or the
-                model was trained without ranges.
+            UserError: when the source is none of these, arrays and paths are mixed, the rate is no number,
+                ``speaker_range`` is neither true nor false, or the model was trained without ranges.
         """
         if not isinstance(sample_rate, int | float | np.number) or sample_rate < 1 or sample_rate % 1:
             raise UserError(f"sample_rate is {sample_rate!r}: give a whole number of hertz.")
@@ -112,8 +113,8 @@ class Predictor:
             yield
         finally:
             module.name, module.view = name, "plain"
+            module.ranges.listen()  # which forgets everybody
             module.ranges.stop()
-            module.ranges.use({})
 
     def _pass(self, given: _Given, sample_rate: int, by_speaker: bool) -> Iterator[tuple[int, Prediction]]:
         """Each recording's place in the source, and what the model says of it, batch by batch."""
@@ -135,17 +136,19 @@ class Predictor:
         self, given: _Given, sample_rate: int, by_speaker: bool
     ) -> Iterator[tuple[list[int], list[Item]]]:
         """Places in the source, and the items there, of about one length."""
+        mute = self.module.needs_transcript and not self.module.needs_audio and self._transcripts is None
         if isinstance(given, list) and given and isinstance(given[0], np.ndarray):
             sizes, cues = [array.size for array in given], self._cues(given, sample_rate)
             for places in in_batches(range(len(given)), self.batch_size, lambda part: [sizes[i] for i in part]):
-                yield places, [_from_array(given[i], sample_rate, f"array {i}", cues[i]) for i in places]
+                items = [_from_array(given[i], sample_rate, f"array {i}", cues[i]) for i in places]
+                yield places, [replace(item, error=item.error or WORDLESS) for item in items] if mute else items
             return
         turns = USUAL_TURNS if self.module.turns is None else self.module.turns
         table, faults = with_context(recordings(given), turns), {}
         table = by_folder(table) if by_speaker else table
         if "cues" in self.module.inputs:
             table, faults = cued(table, Voices(SoundIndex()), *_LENGTHS, 0)
-        if self.module.needs_transcript and not self.module.needs_audio and self._transcripts is None:
+        if mute:
             faults |= wordless(table)
         dataset = UtteranceDataset(
             table, self.module.needs_audio, *_LENGTHS, transcripts=self._transcripts, faults=faults

@@ -73,6 +73,7 @@ def test_a_model_of_words_alone_labels_nothing_without_words(small_run, tmp_path
         True,
         False,
     ]
+    assert load(model, transcriber="none").predict([SOUND + 0.1])["error"].str.startswith("no transcript").all()
     output = ["--output", str(tmp_path / "out"), "--data.transcriber", "none", "--trainer.accelerator", "cpu"]
     assert main(["predict", str(sounds), "--model", str(model), *output]) == 2
     assert pd.read_csv(tmp_path / "out" / "predictions.csv")["error"].notna().all()

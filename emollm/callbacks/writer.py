@@ -96,8 +96,9 @@ class PredictionWriter(Callback):
     ) -> None:
         """Append the rows of a batch."""
         if trainer.datamodule.keeps_features:
-            known = [one for one in outputs if one.error is None]
-            outputs = with_durations(known, trainer.datamodule.sounds) + [one for one in outputs if one.error]
+            read = [one for one in outputs if one.probabilities or one.error is None]
+            broken = [one for one in outputs if not (one.probabilities or one.error is None)]
+            outputs = with_durations(read, trainer.datamodule.sounds) + broken
         rows = (prediction.row() for prediction in outputs)
         self.append(row | {"stamp": self._stamps.get(row["path"])} for row in rows)
 

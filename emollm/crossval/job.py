@@ -140,4 +140,4 @@ def _as_text(fold: str) -> str:
         unchanged = str(yaml.safe_load(fold)) == fold
     except yaml.YAMLError:
         unchanged = False
-    return fold if unchanged else json.dumps(fold)
+    return fold if unchanged else json.dumps(fold, ensure_ascii=False)

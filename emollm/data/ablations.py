@@ -146,6 +146,8 @@ def _other(row: Utterance, rows: list[Utterance], seed: int) -> Utterance:
             found = candidate
             if _differ(candidate, row):
                 return candidate
+    if row.speaker is None:
+        return found
     # Where nearly all is one speaker's, the few others are not met by chance.
     return draw.choice([other for other in rows if _differ(other, row)] or [found])
 

@@ -135,11 +135,12 @@ class EmotionData(TranscribingData):
         Raises:
             UserError: with all faults at once.
         """
+        if stage == "predict" and self.table is not None and self.keeps_features:
+            # Not each process's own listing: they share the work by the numbers of rows.
+            self.table = self.trainer.strategy.broadcast(self.table)
         if stage == "predict" and self.table is not None and self._needs("cues", False):
             self.table = self.cued(self.table)
         if stage == "predict" and self.table is not None and self.keeps_features and stage not in self._ready:
-            # Not each process's own listing: they share the work by the numbers of rows.
-            self.table = self.trainer.strategy.broadcast(self.table)
             self._store = self._features(self.table)
             self._ready.add(stage)
         names = [name for name in _PARTS.get(stage, ()) if name not in self._ready]

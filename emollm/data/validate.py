@@ -16,6 +16,7 @@ from emollm.errors import UserError
 
 _EXAMPLES = 5
 _THREADS = 8
+WORDLESS = "no transcript, and this model reads words alone: add one, or let data.transcriber write it"
 
 
 class _Fault(NamedTuple):
@@ -65,8 +66,7 @@ def check(table: UtteranceTable, label_names: LabelSet | None, needs_audio: bool
 
 def wordless(table: UtteranceTable) -> dict[str, str]:
     """For a model that reads and does not hear: why utterances without a transcript cannot be labelled, by key."""
-    why = "no transcript, and this model reads words alone: add one, or let data.transcriber write it"
-    return {row.key: why for row in table if not (row.transcript or "").strip()}
+    return {row.key: WORDLESS for row in table if not (row.transcript or "").strip()}
 
 
 def tell_dropped(dropped: UtteranceTable, total: int) -> None:

@@ -168,8 +168,10 @@ def _rival(run: StoredRun, row: StoredRow, other: StoredRun | None) -> pd.DataFr
 
 
 def _ahead(frame: pd.DataFrame, rival: pd.DataFrame | None, labels: list[str]) -> Ahead | None:
-    number, over = (0, "") if rival is None else shared(frame, rival, labels)
-    if rival is None or not number:
+    if rival is None:
+        return None
+    number, over = shared(frame, rival, labels)
+    if not number:
         return None
     found = differences(frame, rival, labels)
     return Ahead(number, found["ua"], found["weighted_f1"], over)

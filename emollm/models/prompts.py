@@ -78,8 +78,8 @@ class PromptTemplate:
             for word in _WORD.findall(getattr(self, field)):
                 if not _SLOT.fullmatch(word):
                     raise UserError(
-                        f"{where}: '{field}' holds {word}, which is no slot: those are "
-                        "{audio}, {transcript}, {labels}, {context}, {cues} and {label}."
+                        f"{where}: '{field}' holds {word}, which is no slot; slots are {{audio}}, {{transcript}}, "
+                        "{labels}, {context} and {cues} in 'user', {label} and {transcript} in 'answer'."
                     )
         slots = [piece.slot for piece in split_slots(self.user) if piece.slot]
         used = {slot for slot in slots if slot != "labels"}

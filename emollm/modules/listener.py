@@ -38,8 +38,8 @@ class Listener:
     def __init__(self, module: EmotionModule) -> None:
         if module.ranges is None:
             raise UserError(
-                f"{module.name} knows features as they are only: train with model.speaker_range, or leave "
-                "speaker_range out."
+                f"{module.name.removesuffix(IN_RANGES)} knows features as they are only: train with "
+                "model.speaker_range, or leave speaker_range out."
             )
         self.module = module
         self.done = False
@@ -55,8 +55,8 @@ class Listener:
         """
         if not self.module.ranges.learned:
             raise UserError(
-                f"{self.module.name} is of a stage in which backbone layers are still trained, and knows no "
-                "ranges yet: take a checkpoint of a later stage, or leave speaker_range out."
+                f"{self.module.name.removesuffix(IN_RANGES)} is of a stage in which backbone layers are still "
+                "trained, and knows no ranges yet: take a checkpoint of a later stage, or leave speaker_range out."
             )
         self._said = {}
         if self._heard is None:
@@ -95,19 +95,20 @@ class Listener:
         least = self.module.speaker_range.clips
         few = [name for name in names if self._heard[name].clips < least]
         alike = [name for name in names if name not in usable and name not in few]
-        reasons = (few, f"heard in fewer than {least} recordings"), (alike, "by the answers in too few emotions")
+        reasons = (few, f"heard in fewer than {least} recordings"), (alike, "of too few emotions by the answers")
         told = [
             f"{len(group)} {reason} ({some([name.partition('/')[2] for name in sorted(group)], 3)})"
             for group, reason in reasons
             if group
         ]
-        line = f"Speakers' own ranges: {len(usable)} of {len(names)} speakers"
-        line += f"; not {', nor '.join(told)}." if told else "."
+        line = f"Speakers' own ranges: {len(usable)} of {len(names)} speakers" if names else "No speaker is named"
+        line += f"; {', '.join(told)}." if told else "."
         if len(usable) == len(self._heard):
             return line
+        others = "The others" if names else "All recordings"
         if self._corpora:
-            return f"{line} The others are taken in the range of all recordings."
-        return f"{line} The others are taken as they are: all recordings together are as few, or as much alike."
+            return f"{line} {others} are taken in the range of all recordings."
+        return f"{line} {others} are taken as they are: all together are as few, or as much alike."
 
 
 def by_folder(table: UtteranceTable) -> UtteranceTable:

@@ -45,7 +45,8 @@ class SpeakerRange:
     foreign: float = 0.3
     """Recordings of several speakers whose mean is this many deviations or more from that of all training speakers
     are of another room or microphone: answers to one clip at a time are then alike for that alone, and are not
-    asked whether a corpus is mixed. Infinite (``.inf``) asks them always."""
+    asked whether a corpus is mixed; its speakers are judged by answers in its range, as all others. Infinite
+    (``.inf``) asks them always."""
     shrinkage: float = 5.0
     """How many clips' weight all training speakers have in the range of one."""
 
@@ -61,6 +62,12 @@ class SpeakerRange:
             raise UserError(f"model.speaker_range.foreign is {self.foreign}: it must be above 0.")
         if not 0 <= self.evenness < 1:
             raise UserError(f"model.speaker_range.evenness is {self.evenness}: it must be 0 or more, below 1.")
+
+    @property
+    def guard(self) -> str:
+        """The settings by which it is decided who is normalised, and how, in one line."""
+        limits = f"clips {self.clips}, evenness {self.evenness:g}, foreign {self.foreign:g}"
+        return f"{limits}, shrinkage {self.shrinkage:g}"
 
     @property
     def copies(self) -> int:
@@ -103,7 +110,9 @@ class SpeakerRange:
                 In the range of clips of one emotion answers are mixed: that range has taken it away.
             shift: how far recordings are from all training speakers.
         """
-        speakers = Counter(corpus_of(name) for name in heard if not nameless(name))
+        speakers = Counter(
+            corpus_of(name) for name, sums in heard.items() if not nameless(name) and sums.clips >= self.clips
+        )
         together: dict[str, list[int]] = {}
         for speaker, counts in emotions.items():
             add(together, {corpus_of(speaker): counts})
@@ -180,7 +189,7 @@ def evenness(counts: Sequence[int]) -> float:
     if total <= 0 or len(counts) < 2:
         return 0.0
     parts = [count / total for count in counts if count > 0]
-    return -sum(part * math.log(part) for part in parts) / math.log(len(counts))
+    return sum(part * math.log(1 / part) for part in parts) / math.log(len(counts))
 
 
 def emotions_by_speaker(

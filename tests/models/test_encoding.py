@@ -120,7 +120,7 @@ def test_joint_answer_tokens_end_with_the_label_tokens_that_are_scored(tokenizer
         ({"task": "sing"}, "task is 'sing'"),
         ({"answer": "{transcript}"}, "the answer to task 'emotion'"),
         ({"colour": "red"}, "unknown: colour"),
-        ({"user": "{audio} {transcript} Choose: {lables}"}, r"'user' holds {lables}, which is no slot: those are"),
+        ({"user": "{audio} {transcript} Choose: {lables}"}, r"'user' holds {lables}, which is no slot; slots are"),
         ({"label_order": "random"}, "label_order is 'random'"),
     ],
 )

@@ -131,7 +131,7 @@ def test_the_own_range_is_a_row_of_its_own(small_run, ranged, tmp_path):
         ("range", "corpus", None),
         ("range", "speaker", None),
     ]
-    assert "But" not in own["about"]
+    assert "are taken as in the row above" not in own["about"]
     plain, other = (
         [(r["id"], float(r["p_happy"])) for r in csv.DictReader(file.open())]
         for file in (folder / "predictions.csv", folder / "ranges" / "speaker.csv")
@@ -147,8 +147,8 @@ def test_a_part_that_is_not_to_be_normalised_is_taken_as_it_is(small_run, ranged
     folder = run(tmp_path, "test", "--config", small_run.config, "--ckpt_path", ranged, *alone)
     model, corpus, own = json.loads((folder / "metrics.json").read_text())["rows"]
     assert corpus["result"] == own["result"] == model["result"]
-    assert "But 1 of 1 corpora are left as they are" in corpus["about"]
-    assert "But 1 of 1 speakers are taken as in the row above" in own["about"]
+    assert "1 of 1 corpora are left as they are" in corpus["about"]
+    assert "1 of 1 speakers are taken as in the row above" in own["about"]
 
 
 def predict(source, model, output, *more):
@@ -169,7 +169,7 @@ def test_a_folder_a_speaker(small_run, ranged, tmp_path, capsys):
     capsys.readouterr()
     assert predict(sounds, ranged, tmp_path / "own", "--speaker_range", "true") == 0
     said = " ".join(capsys.readouterr().out.split())
-    assert "3 of 4 speakers; not 1 heard in fewer than 2 recordings (" in said
+    assert "3 of 4 speakers; 1 heard in fewer than 2 recordings (" in said
     assert "Actor_04). The others are taken in the range of all recordings." in said
     plain, own = rows(tmp_path / "plain"), rows(tmp_path / "own")
     assert plain.keys() == own.keys()
@@ -231,8 +231,8 @@ def test_people_of_one_emotion_keep_it(small_run, ranged, sad_people, tmp_path, 
     folder = run(tmp_path, "test", "--config", small_run.config, "--ckpt_path", ranged, *strict, *alone)
     model, corpus, own = json.loads((folder / "metrics.json").read_text())["rows"]
     assert corpus["result"] == own["result"] == model["result"]
-    assert "But 1 of 1 corpora are left as they are" in corpus["about"]
-    assert "But 1 of 1 speakers are taken as in the row above" in own["about"]
+    assert "1 of 1 corpora are left as they are" in corpus["about"]
+    assert "1 of 1 speakers are taken as in the row above" in own["about"]
 
 
 def test_rows_in_ranges_are_not_mixed_with_rows_of_one_clip_at_a_time(small_run, ranged, tmp_path, capsys):
@@ -265,6 +265,14 @@ def test_stored_features_change_no_row(small_run, ranged, tmp_path):
     pd.testing.assert_frame_equal(*tables, atol=1e-5)
     assert tables[0]["duration"].max() < 10
     assert tables[0]["error"].notna().sum() == tables[0]["duration"].isna().sum() == 1
+
+
+def test_rows_of_another_guard_are_not_gone_on_with(small_run, ranged, tmp_path, capsys):
+    sounds = small_run.folder / "ravdess"
+    assert predict(sounds, ranged, tmp_path / "out", "--speaker_range", "true") == 0
+    flags = ["--speaker_range", "true", "--model.speaker_range.evenness", "0.5"]
+    assert predict(sounds, ranged, tmp_path / "out", *flags) == 2
+    assert "another guard of ranges ('clips 2, evenness 0," in capsys.readouterr().err
 
 
 def test_the_table_names_speakers(small_run, ranged, tmp_path, capsys):
