@@ -136,7 +136,7 @@ class Predictor:
         self, given: _Given, sample_rate: int, by_speaker: bool
     ) -> Iterator[tuple[list[int], list[Item]]]:
         """Places in the source, and the items there, of about one length."""
-        mute = self.module.needs_transcript and not self.module.needs_audio and self._transcripts is None
+        mute = self.module.needs_words and self._transcripts is None
         if isinstance(given, list) and given and isinstance(given[0], np.ndarray):
             sizes, cues = [array.size for array in given], self._cues(given, sample_rate)
             for places in in_batches(range(len(given)), self.batch_size, lambda part: [sizes[i] for i in part]):

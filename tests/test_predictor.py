@@ -18,7 +18,9 @@ SOUND = np.zeros(16_000, dtype=np.float32)
 
 @pytest.fixture
 def model():
-    silent = SimpleNamespace(labels=["angry", "sad"], needs_transcript=False, device=torch.device("cpu"))
+    silent = SimpleNamespace(
+        labels=["angry", "sad"], needs_transcript=False, needs_words=False, device=torch.device("cpu")
+    )
     return Predictor(silent, "none")
 
 

@@ -319,7 +319,7 @@ class EmotionData(TranscribingData):
         """What ``table`` was set to; no loader where that is nothing."""
         if self.table is None:
             raise UserError("There is nothing to predict on: name a folder, a list or a table.")
-        if self._needs("transcript", False) and not self._hears and not self._dictates:
+        if self._needs("words", False) and not self._dictates:
             self._faults |= wordless(self.table)
         dataset = self._dataset(self.table, store=self._store if self.keeps_features else None)
         return self._loaders.in_order(dataset) if len(self.table) else []

@@ -10,6 +10,9 @@ from emollm.data.labels import EMOTIONS, LabelSet, canonical
 from emollm.data.utterance import UtteranceTable
 from emollm.data.validate import tell_dropped
 from emollm.errors import UserError
+from emollm.wording import some
+
+_COLUMN = "name the column that holds them, as in columns: {label: annotator_2} of the corpus"
 
 
 def named(table: UtteranceTable, labels: LabelSet, drop_others: bool) -> UtteranceTable:
@@ -48,10 +51,9 @@ def named(table: UtteranceTable, labels: LabelSet, drop_others: bool) -> Utteran
     if drop_others:
         kept = table.where(lambda row: row.label in labels.names)
         if not len(kept):
-            raise UserError(
-                f"No utterance has one of the labels {', '.join(labels.names)}: mend model.labels; with "
-                "data.other_labels error you see which labels there are."
-            )
+            words = [label for label, _ in Counter(table.values("label")).most_common() if label is not None]
+            fault = f"theirs are {some(words)}: mend model.labels" if words else "none has any: " + _COLUMN
+            raise UserError(f"No utterance has one of the labels {', '.join(labels.names)}; {fault}.")
         tell_dropped(table.where(lambda row: row.label not in labels.names), len(table))
         return kept
     return table

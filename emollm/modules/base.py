@@ -115,6 +115,11 @@ class EmotionModule(StoredModule, HearingModule, ABC):
         return False
 
     @property
+    def needs_words(self) -> bool:
+        """Whether a transcript is all that it is given, so that without one there is nothing to label."""
+        return set(self.inputs) == {"transcript"}
+
+    @property
     def uses_all_weights(self) -> bool:
         """Whether every step trains every trained weight."""
         return True

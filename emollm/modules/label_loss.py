@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Sequence
 
 import torch
@@ -41,6 +42,8 @@ class LabelLoss:
     def learn(self, table: UtteranceTable) -> None:
         """Look at the labels of the training part."""
         heard = [row.label for row in table if row.label in self.labels]
+        if self.soft and not any(row.votes for row in table):
+            warnings.warn("model.soft_labels has no effect: no training utterance has votes.", stacklevel=2)
         if self.balance:
             # One in the mean over the training part, so that a batch's loss does not depend on who is in it.
             known = set(heard)

@@ -175,7 +175,7 @@ def test_a_second_stage_reads_its_part_and_not_the_first_again(corpus, tiny_wavl
 
 
 def test_an_empty_part_is_told(corpus, tmp_path):
-    with pytest.raises(UserError, match="No utterance has one of the labels proud, relieved"):
+    with pytest.raises(UserError, match="the labels proud, relieved; theirs are .*angry.*: mend model.labels"):
         set_up(data_of(corpus, labels=["proud", "relieved"]), Deaf())
     alone = Ravdess(str(write_ravdess(tmp_path / "alone", actors=("01",))))
     with pytest.raises(UserError, match=r"The training part is empty.*data\.protocol"):

@@ -80,3 +80,8 @@ def test_labels_a_corpus_does_not_know_get_no_gradient():
     assert scores.grad.isfinite().all()
     assert (scores.grad[[0, 2]][:, [1, 3]] == 0).all()
     assert (scores.grad[1] != 0).all()
+
+
+def test_shares_of_votes_that_nobody_gave_are_told():
+    with pytest.warns(UserWarning, match=r"model\.soft_labels has no effect: no training utterance has votes"):
+        LabelLoss(LABELS, 0.0, False, False, soft=True).learn(TABLE)
