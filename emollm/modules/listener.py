@@ -95,7 +95,7 @@ class Listener:
         least = self.module.speaker_range.clips
         few = [name for name in names if self._heard[name].clips < least]
         alike = [name for name in names if name not in usable and name not in few]
-        reasons = (few, f"heard in fewer than {least} recordings"), (alike, "heard in too few emotions, by the answers")
+        reasons = (few, f"heard in fewer than {least} recordings"), (alike, "in too few emotions, by the answers")
         told = [
             f"{len(group)} {reason} ({some([name.partition('/')[2] for name in sorted(group)], 3)})"
             for group, reason in reasons
