@@ -115,15 +115,18 @@ def carve_validation(
     nameless = len(table) - len(known)
     if len(set(speaker_keys(known))) > 1:
         _, validation = draw(known, fraction, seed)
-        drawn = set(speaker_keys(validation))
         # By who speaks, and not by id: where ids occur twice, that must be seen later, and not be gone.
-        keys = iter(speaker_keys(known))
-        kept = [row.speaker is None and row.corpus in named or next(keys) not in drawn for row in table]
-        train = UtteranceTable(row for row, stays in zip(table, kept, strict=True) if stays)
+        drawn = {_voice(row) for row in validation}
+        train = table.where(lambda row: (row.speaker is None and row.corpus in named) or _voice(row) not in drawn)
         how = f"of known speakers ({nameless} utterances of unknown ones are trained on)" if nameless else ""
         return train, validation, how
     train, validation = draw(table, fraction, seed, key=utterance_keys)
     return train, validation, f"by utterance (there is one {'known ' if nameless else ''}training speaker)"
+
+
+def _voice(row: Utterance) -> tuple[str, str]:
+    """Who speaks; in a corpus that names nobody, each utterance for itself."""
+    return row.corpus, row.id if row.speaker is None else row.speaker
 
 
 def utterance_keys(table: UtteranceTable) -> list[str]:
